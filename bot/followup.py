@@ -1,0 +1,146 @@
+"""History + question -> a question that stands alone. No model.
+
+A page's titles and aliases are the things a visitor can be talking about: treatments, conditions,
+everything else. A short question that points back ("does it hurt?", "and for my neck?") takes over
+what it leaves out from the last question that named it. Does not resolve "the second one".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from bot.types import Turn
+from index.text import terms, words
+from index.types import Document
+
+Slot = Literal["treatment", "condition", "other"]
+
+_POINTS_BACK = re.compile(
+    r"^(and|or|but|so|also|what about|how about|what if|then|ok(ay)?( and| so)?|same for|why|"
+    r"why not|really|how come)\b", re.I)
+_PRONOUN = re.compile(
+    r"\b(it|its|that|this|they|them|those|these|the treatment|the procedure|the needles?|"
+    r"that one|the other one)\b", re.I)
+_LEAD_IN = re.compile(
+    r"^\s*(?:(?:and|or|but|so|also|ok(?:ay)?|then|what about|how about|same for)[\s,]+)+", re.I)
+_SHORT = 7
+_GENERIC = frozenset(terms(
+    "session visit treatment appointment needle hurt pain painful ache sore safe risk side effect "
+    "danger work help effective long last often many much cost expensive need feel different "
+    "happen next day week month year better worse stop start first time evidence proof study sure "
+    "people everyone cure fix good bad normal wait take away result expect afterwards after before "
+    "course percent lot little thing kind way use used doctor"))
+"""Terms that say nothing of what the question is about."""
+_BODY = re.compile(
+    r"\b(back|neck|knees?|hips?|shoulders?|elbows?|wrists?|hands?|fingers?|thumbs?|feet|foot|heels?|"
+    r"ankles?|jaw|head|legs?|arms?|calf|toes?|spine)\b", re.I)
+_NO_PAIN_AFTER = re.compile(
+    r"\s*(pain|ache|arthritis|injur|sprain|spur|replace|surgery|operat|tendon|swell)", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What the pages are about: (name as words, slot), longest first."""
+
+    names: tuple[tuple[tuple[str, ...], str, Slot], ...]
+
+    @classmethod
+    def of(cls, documents: Iterable[Document]) -> Topics:
+        """Collect titles and aliases of treatment and condition pages."""
+        found: dict[tuple[str, ...], tuple[str, Slot]] = {}
+        for document in documents:
+            if document.kind not in ("treatment", "condition"):
+                continue
+            for name in (document.title, *document.aliases):
+                if key := tuple(words(name)):
+                    found.setdefault(key, (name, document.kind))
+        longest = sorted(found.items(), key=lambda item: (-len(item[0]), item[0]))
+        return cls(tuple((key, name, slot) for key, (name, slot) in longest))
+
+    def named(self, question: str) -> dict[Slot, str]:
+        """Return the longest name of each slot that `question` uses, as the visitor wrote it."""
+        spans = [(m.start(), m.end()) for m in re.finditer(r"[^\W_]+(?:['’][^\W_]+)?", question)]
+        tokens = [(words(question[a:b]) or [""])[0] for a, b in spans]
+        found: dict[Slot, str] = {}
+        for key, _, slot in self.names:
+            if slot in found:
+                continue
+            for at in range(len(tokens) - len(key) + 1):
+                if all(_same(t, k) for t, k in zip(tokens[at : at + len(key)], key, strict=True)):
+                    found[slot] = question[spans[at][0] : spans[at + len(key) - 1][1]]
+                    break
+        if "condition" not in found and (part := _BODY.search(question)):
+            after = question[part.end() :]
+            found["condition"] = part[0] + ("" if _NO_PAIN_AFTER.match(after) else " pain")
+        return found
+
+
+def standalone(question: str, history: Sequence[Turn], topics: Topics) -> str:
+    """Return `question` as it would be asked without the conversation before it."""
+    earlier = _last_topics(history, topics)
+    if not earlier or not _depends(question, topics):
+        return question
+    own = topics.named(question)
+    bare = _LEAD_IN.sub("", question).strip(" ?.!")
+    missing = {slot: name for slot, name in earlier.items() if slot not in own}
+    if own and _POINTS_BACK.match(question.strip()) and len(words(bare)) <= _SHORT:
+        template = _last_full(history, topics)
+        return _swap(template, topics.named(template), own) if template else question
+    subject = missing.get("treatment") or missing.get("condition")
+    asked = bare
+    if subject and "treatment" not in own:
+        asked, count = _PRONOUN.subn(subject, bare, count=1)
+        if count:  # "does it hurt?" is about the treatment, whatever it was for
+            missing = {}
+    tail = " ".join(f"for {n}" if s == "condition" else f"with {n}" for s, n in missing.items())
+    return f"{asked} {tail}".strip() + "?"
+
+
+def _depends(question: str, topics: Topics) -> bool:
+    """Tell whether a question leans on what was said before."""
+    text = question.strip()
+    own = topics.named(text)
+    if _POINTS_BACK.match(text):
+        return len(words(text)) <= _SHORT + 3
+    if "treatment" in own:
+        return False
+    if _PRONOUN.search(text) and not own:
+        return True
+    return not own and _GENERIC.issuperset(terms(text))
+
+
+def _last_topics(history: Sequence[Turn], topics: Topics) -> Mapping[Slot, str]:
+    """Return the topics of the last question that named any, emergencies and chat left out."""
+    for turn in reversed(history):
+        if turn.kind in ("answer", "personal", "refusal") and (
+            found := topics.named(turn.standalone)
+        ):
+            return found
+    return {}
+
+
+def _last_full(history: Sequence[Turn], topics: Topics) -> str:
+    for turn in reversed(history):
+        if turn.kind in ("answer", "personal", "refusal") and topics.named(turn.standalone):
+            return turn.standalone
+    return ""
+
+
+def _swap(template: str, had: Mapping[Slot, str], has: Mapping[Slot, str]) -> str:
+    """Put the new names where the old ones of the same slot stood; add those that had no place."""
+    for slot, name in has.items():
+        old = had.get(slot)
+        core = old.removesuffix(" pain") if old and old not in template else old
+        if core and core in template:
+            template = template.replace(core, name, 1)
+        else:
+            template = f"{template.rstrip(' ?.!')} {'for' if slot == 'condition' else 'with'} {name}?"
+    return " ".join(word for word, _ in groupby(template.split()))
+
+
+def _same(token: str, key: str) -> bool:
+    return token == key or token.rstrip("s") == key.rstrip("s") != ""

@@ -1,0 +1,200 @@
+"""Every fixed sentence: disclosure, disclaimer, contact, refusals, emergency texts.
+
+Texts outside English are for emergencies and refusals only and want a native clinician's review
+before a clinic relies on them (45 CFR 92.201 asks for a qualified human translator).
+"""
+
+from __future__ import annotations
+
+from bot.settings import Clinic, EmergencyNumbers, Settings
+from bot.triage import Rule
+from bot.types import Action, AnswerKind, Notice, Triage
+
+AI_LABEL = "AI assistant, not a clinician"
+"""Shown at all times (California AB 3030, Health & Safety Code 1339.75)."""
+
+PRIVACY = "What you type is not stored."
+
+REFUSAL = (
+    "I can't answer that from this clinic's pages, and I won't guess. I can answer questions "
+    "about the treatments described there."
+)
+OUT_OF_SCOPE = (
+    "I can only answer questions about this clinic's treatments, from its own pages."
+)
+PERSONAL = (
+    "I can't judge your own case: that needs someone who knows your history. Here is what the "
+    "pages say in general. Ask your clinician before you decide anything, and don't start, stop "
+    "or change a medicine because of this chat."
+)
+PERSONAL_UNANSWERED = (
+    "I can't judge your own case: that needs a clinician who knows your history. Please ask them "
+    "before you decide anything, and don't start, stop or change a medicine because of this chat."
+)
+EMPTY = "Please type a question, for example: does acupuncture help low back pain?"
+TOO_LONG = "That is too long for me to read well. Please ask in one or two sentences."
+UNCLEAR = (
+    "I'm not sure what you are asking about. Please name the treatment or the problem, for "
+    "example: how many sessions of acupuncture for neck pain?"
+)
+IDENTITY = (
+    "I'm an AI assistant, not a person and not a clinician. I answer only with sentences from "
+    "this clinic's pages, and each one shows its source."
+)
+GREETING = "Hello. Ask me about a treatment: what it helps, what it risks, what a visit is like."
+THANKS = "You're welcome. If anything else comes up, just ask."
+ABUSE = "I'm here to help with questions about treatments. You can also talk to a person here."
+INSTRUCTIONS = (
+    "I can't follow instructions like that. I answer questions about this clinic's treatments, "
+    "with sentences from its pages."
+)
+ERROR = "Something went wrong on our side, and your question was not answered. Please try again."
+
+_LANGUAGE = {
+    "es": "Las páginas de esta clínica están en inglés; cito sus frases tal como están.",
+    "ko": "이 병원의 안내문은 영어로 되어 있어 원문 그대로 인용합니다.",
+    "zh": "本诊所的页面为英文，以下按原文引用。",
+    "vi": "Các trang của phòng khám bằng tiếng Anh; tôi trích nguyên văn.",
+    "fr": "Les pages de cette clinique sont en anglais ; je cite leurs phrases telles quelles.",
+}
+_REFUSAL = {
+    "es": "No puedo responder a eso con las páginas de esta clínica, que están en inglés.",
+    "ko": "이 병원의 안내문(영어)에서는 그 질문에 대한 답을 찾을 수 없습니다.",
+    "zh": "本诊所的页面（英文）无法回答这个问题。",
+    "vi": "Tôi không thể trả lời câu hỏi này từ các trang (tiếng Anh) của phòng khám.",
+    "fr": "Je ne peux pas répondre à cela avec les pages de cette clinique, qui sont en anglais.",
+}
+_CONTACT = {
+    "en": "Talk to a person", "es": "Hable con una persona", "ko": "상담원과 통화",
+    "zh": "联系工作人员", "vi": "Nói chuyện với nhân viên", "fr": "Parler à une personne",
+}  # fmt: skip
+_CALL_NOW = {
+    "en": "This can be an emergency. Call {ambulance} now.",
+    "es": "Esto puede ser una emergencia. Llame al {ambulance} ahora.",
+    "ko": "응급 상황일 수 있습니다. 지금 바로 {ambulance}에 전화하세요.",
+    "zh": "这可能是紧急情况。请立即拨打 {ambulance}。",
+    "vi": "Đây có thể là trường hợp khẩn cấp. Hãy gọi {ambulance} ngay.",
+    "fr": "C'est peut-être une urgence. Appelez le {ambulance} maintenant.",
+}
+_TODAY = {
+    "en": "Get medical help now: go to an emergency room, or call {ambulance}.",
+    "es": "Busque atención médica ahora: vaya a urgencias o llame al {ambulance}.",
+    "ko": "지금 바로 진료를 받으세요: 응급실로 가거나 {ambulance}에 전화하세요.",
+    "zh": "请立即就医：去急诊室，或拨打 {ambulance}。",
+    "vi": "Hãy đi khám ngay: đến phòng cấp cứu hoặc gọi {ambulance}.",
+    "fr": "Consultez maintenant : allez aux urgences ou appelez le {ambulance}.",
+}
+_CRISIS = {
+    "en": "You matter. Call or text {crisis} now, any time. In danger right now, call {ambulance}.",
+    "es": "Usted importa. Llame al {crisis} ahora (en EE. UU. marque 2 para español). Si corre "
+          "peligro, llame al {ambulance}.",
+    "ko": "당신은 소중합니다. 지금 {crisis}로 전화하세요. 당장 위험하다면 {ambulance}에 전화하세요.",
+    "zh": "您很重要。请现在就拨打 {crisis}。若有危险，请拨打 {ambulance}。",
+    "vi": "Bạn rất quan trọng. Hãy gọi {crisis} ngay. Nếu đang nguy hiểm, hãy gọi {ambulance}.",
+    "fr": "Vous comptez. Appelez le {crisis} maintenant. En danger immédiat, appelez le "
+          "{ambulance}.",
+}
+_POISON = {
+    "en": "Call Poison Help at {poison} now, day or night. Collapsed, a seizure, or trouble "
+          "breathing: call {ambulance}.",
+    "es": "Llame ahora a Poison Help al {poison}. Si hay desmayo, convulsión o dificultad para "
+          "respirar, llame al {ambulance}.",
+    "ko": "지금 바로 {poison}(독극물 상담)에 전화하세요. 쓰러지거나 숨쉬기 힘들면 {ambulance}에 전화하세요.",
+    "zh": "请立即拨打毒物求助热线 {poison}。若昏倒、抽搐或呼吸困难，请拨打 {ambulance}。",
+    "vi": "Hãy gọi trung tâm chống độc {poison} ngay. Nếu ngất, co giật hoặc khó thở, gọi "
+          "{ambulance}.",
+    "fr": "Appelez le centre antipoison au {poison} maintenant. Malaise, convulsions ou gêne pour "
+          "respirer : appelez le {ambulance}.",
+}
+_TEXTS = {"call": _CALL_NOW, "today": _TODAY, "crisis": _CRISIS, "poison": _POISON}
+_FIXED = {
+    "IDENTITY": IDENTITY, "GREETING": GREETING, "THANKS": THANKS, "ABUSE": ABUSE,
+    "INSTRUCTIONS": INSTRUCTIONS, "OUT_OF_SCOPE": OUT_OF_SCOPE,
+}  # fmt: skip
+_DIAL = {
+    "en": "Call {}", "es": "Llamar al {}", "ko": "{} 전화하기", "zh": "拨打 {}", "vi": "Gọi {}",
+    "fr": "Appeler le {}",
+}  # fmt: skip
+
+
+def emergency(action: str, advice: str, lang: str, numbers: EmergencyNumbers) -> Notice:
+    """Return the emergency card: one headline, one line of advice, the numbers to dial.
+
+    `action` is "call", "today", "crisis" or "poison". A country without a crisis or poison line
+    falls back to the ambulance: it fails closed. `advice` is in English and left out elsewhere.
+    """
+    values = numbers.model_dump()
+    if action in ("crisis", "poison") and not values[action]:
+        action = "call"
+    title = _TEXTS[action].get(lang, _TEXTS[action]["en"]).format(**values)
+    first = [values[action]] if action in ("crisis", "poison") else []
+    dial = _DIAL.get(lang, _DIAL["en"])
+    return Notice(
+        "emergency", advice if lang == "en" else "", title,
+        tuple(Action(dial.format(n), tel(n)) for n in [*first, values["ambulance"]]),
+    )  # fmt: skip
+
+
+def fixed(triaged: Triage, rule: Rule | None, settings: Settings) -> Notice:
+    """Return the first notice of an answer that quotes nothing."""
+    if triaged.kind == "emergency" and rule:
+        return emergency(rule.action, rule.advice, triaged.lang, settings.emergency)
+    if triaged.kind == "clarify":
+        texts = {"no words": EMPTY, "too long": TOO_LONG}
+        return Notice("clarify", texts.get(triaged.rule, UNCLEAR))
+    if triaged.kind == "refusal" and triaged.lang != "en":
+        return refusal(triaged.lang)
+    name = rule.text if rule else ""
+    text = _about_clinic(settings.clinic) if name == "CLINIC" else _FIXED.get(name, REFUSAL)
+    return Notice("refusal" if triaged.kind == "refusal" else "clinic", text)
+
+
+def _about_clinic(clinic: Clinic) -> str:
+    """Say what the clinic's settings say of itself; what they leave out, a person will know."""
+    said = [f"{label}: {value}." for label, value in (
+        ("Hours", clinic.hours), ("Address", clinic.address), ("Prices", clinic.prices),
+        ("Insurance", clinic.insurance), ("Parking", clinic.parking)) if value]
+    about = f"About {clinic.name}. " + " ".join(said) if said else (
+        f"I don't have {clinic.name}'s hours, prices or bookings.")
+    return f"{about} The staff can tell you more."
+
+
+def contact(clinic: Clinic, lang: str = "en") -> Notice:
+    """Return how to reach a person, with every way the clinic gave."""
+    actions = []
+    if clinic.phone:
+        actions.append(Action(clinic.phone, tel(clinic.phone)))
+    if clinic.email:
+        actions.append(Action(clinic.email, f"mailto:{clinic.email}"))
+    if clinic.booking:
+        actions.append(Action("Book a visit", clinic.booking))
+    if not actions and clinic.website:
+        actions.append(Action(clinic.website, clinic.website))
+    text = clinic.hours or "" if actions else f"Ask at the front desk of {clinic.name}."
+    return Notice("contact", text, _CONTACT.get(lang, _CONTACT["en"]), tuple(actions))
+
+
+def for_kind(kind: AnswerKind, settings: Settings, lang: str = "en") -> tuple[Notice, ...]:
+    """Return the notices every answer of this kind ends with."""
+    ai = Notice("ai", AI_LABEL)
+    reach = contact(settings.clinic, lang)
+    if kind == "emergency":
+        return (ai,)
+    if kind in ("answer", "personal"):
+        return (Notice("disclaimer", settings.clinic.disclaimer), reach, ai)
+    return (reach, ai)
+
+
+def refusal(lang: str) -> Notice:
+    """Return the fixed refusal, in the visitor's language where we have it."""
+    return Notice("refusal", _REFUSAL.get(lang, REFUSAL))
+
+
+def language(lang: str) -> Notice | None:
+    """Return the sentence that says the pages are in English, or None for English."""
+    return Notice("language", _LANGUAGE[lang]) if lang in _LANGUAGE else None
+
+
+def tel(number: str) -> str:
+    """Return the address that dials `number`."""
+    return "tel:" + "".join(c for c in number if c.isdigit() or c == "+")

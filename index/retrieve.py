@@ -1,0 +1,152 @@
+"""Question -> [Hit]: dense and lexical search, fused. Also a LangChain BaseRetriever."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict
+
+from index.build import recipe
+from index.embed import Encoder
+from index.errors import CitewellError
+from index.fuse import fuse
+from index.manifest import read_manifest, require
+from index.settings import IndexSettings
+from index.spelling import Speller
+from index.store import Generation, open_generation
+from index.text import terms
+from index.types import Chunk, Document, Hit
+
+_log = logging.getLogger(__name__)
+_POOL = 100
+"""Passages each side may bring to the fusion."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    generation: Generation
+    changed_at: int
+
+    @cached_property
+    def chunks_by_id(self) -> dict[str, Chunk]:
+        return {chunk.id: chunk for chunk in self.generation.chunks}
+
+    @cached_property
+    def speller(self) -> Speller:
+        return Speller(
+            text for d in self.generation.documents.values() for text in (d.title, d.text, *d.aliases)
+        )
+
+    @cached_property
+    def document_frequency(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for chunk in self.generation.chunks:
+            for term in {*terms(chunk.embedded_text), *terms(" ".join(chunk.document.aliases))}:
+                counts[term] = counts.get(term, 0) + 1
+        return counts
+
+
+class Retriever:
+    """Searches the generation that answers, and moves to a new one when it is swapped in."""
+
+    def __init__(self, data: Path, encoder: Encoder, settings: IndexSettings) -> None:
+        """Open the index in `data`.
+
+        Raises IndexMissingError, IndexDamagedError, or IndexMismatchError if it was made with
+        another model or other parameters than `encoder` and `settings`.
+        """
+        self._data = data
+        self._encoder = encoder
+        self._settings = settings
+        self._opened = self._open()
+
+    @property
+    def documents(self) -> dict[str, Document]:
+        """Every page that can be quoted, by id."""
+        return dict(self._opened.generation.documents)
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that answers."""
+        return self._opened.generation
+
+    def correct(self, question: str) -> str:
+        """Return `question` with misspelt words put right by the corpus's own."""
+        return self._opened.speller.correct(question)
+
+    def rarity(self, term: str) -> float:
+        """Return the inverse document frequency of a stemmed term, BM25's form, over passages."""
+        total = len(self._opened.generation.chunks)
+        count = self._opened.document_frequency.get(term, 0)
+        return math.log(1 + (total - count + 0.5) / (count + 0.5))
+
+    def passages_of(self, document: Document) -> list[Chunk]:
+        """Return the passages of one page, in its order."""
+        return [c for c in self._opened.generation.chunks if c.document is document]
+
+    def retrieve(self, question: str, *, count: int = 8) -> list[Hit]:
+        """Return the `count` best passages for a standalone question, best first."""
+        opened = self._current()
+        generation = opened.generation
+        dense = generation.nearest(self._encoder.encode_question(question), _POOL)
+        by_position = generation.lexical.scores(terms(question))
+        strongest = sorted(by_position, key=lambda at: (-by_position[at], at))[:_POOL]
+        lexical = {generation.chunks[at].id: by_position[at] for at in strongest}
+        fused = fuse(dense, lexical, dense_weight=self._settings.dense_weight)
+        return [
+            Hit(opened.chunks_by_id[i], rank, score, dense.get(i), lexical.get(i))
+            for rank, (i, score) in enumerate(fused[:count], 1)
+        ]
+
+    def warm(self) -> None:
+        """Load the model and every lazy part, so that the first visitor does not wait."""
+        self.retrieve(self.correct("warming up"))
+        self.rarity("")
+
+    def _current(self) -> _Opened:
+        try:
+            if self._changed_at() != self._opened.changed_at:
+                self._opened = self._open()
+        except (CitewellError, OSError) as error:
+            _log.warning("staying on the index already open: %s", error)
+        return self._opened
+
+    def _open(self) -> _Opened:
+        require(read_manifest(self._data), recipe(self._encoder, self._settings), self._data)
+        changed_at = self._changed_at()
+        return _Opened(open_generation(self._data), changed_at)
+
+    def _changed_at(self) -> int:
+        return (self._data / "manifest.json").stat().st_mtime_ns
+
+
+class LangChainRetriever(BaseRetriever):
+    """The same search for other people's chains: LangChain Documents with where to find them."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    retriever: Retriever
+    count: int = 8
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> Sequence[LangChainDocument]:  # type: ignore[override]
+        return [
+            LangChainDocument(
+                id=hit.chunk.id, page_content=hit.chunk.text,
+                metadata={
+                    "title": hit.chunk.document.title, "document": hit.chunk.document.id,
+                    "url": hit.chunk.document.url, "start": hit.chunk.start, "end": hit.chunk.end,
+                    "score": hit.score,
+                },
+            )
+            for hit in self.retriever.retrieve(query, count=self.count)
+        ]  # fmt: skip
