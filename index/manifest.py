@@ -68,6 +68,11 @@ class Manifest:
     skipped: tuple[tuple[str, str], ...]
 
 
+def has_index(data: Path) -> bool:
+    """Tell whether a build has ever finished in `data`."""
+    return (data / _MANIFEST).exists()
+
+
 def read_manifest(data: Path) -> Manifest:
     """Return the manifest of the generation that answers.
 

@@ -1,0 +1,155 @@
+"""Answers and pages -> HTML, through autoescaping Jinja templates. Pure.
+
+Everything a visitor typed or a page holds is escaped; only the templates write markup.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote as percent_encoded
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from bot import notices
+from bot.settings import Settings
+from bot.types import Answer, Citation
+from index.markup import blocks
+from index.types import Document
+
+EVIDENCE_LABELS = {
+    "strong": "Strong evidence", "moderate": "Moderate evidence", "low": "Weak evidence",
+    "very-low": "Very weak evidence", "mixed": "Evidence is mixed", "none": "No good evidence",
+}  # fmt: skip
+KIND_LABELS = {
+    "treatment": "treatment", "condition": "condition", "safety": "safety", "visit": "your visit",
+    "about": "about this assistant", "page": "clinic page",
+}  # fmt: skip
+_FOLLOW_UPS = 3
+_LONGEST_SUGGESTION = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One question and its answer; no answer yet means it is being worked on."""
+
+    number: int
+    question: str
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGroup:
+    """The citations of one page, as a line under an answer."""
+
+    title: str
+    heading: str
+    reviewed: str
+    citations: tuple[Citation, ...]
+
+
+def header(settings: Settings) -> str:
+    """Render the bar that never scrolls away: who this is, that it is AI, how to reach a person."""
+    return _render("header.html", clinic=settings.clinic, ai_label=notices.AI_LABEL,
+                   contact=notices.contact(settings.clinic))
+
+
+def composer(settings: Settings) -> str:
+    """Render the box to type in."""
+    return _render("composer.html", privacy=notices.PRIVACY, numbers=settings.emergency)
+
+
+def conversation(exchanges: Sequence[Exchange], settings: Settings) -> str:
+    """Render the whole conversation, or the first-visit text if there is none yet."""
+    return _render("conversation.html", exchanges=exchanges, clinic=settings.clinic,
+                   suggestions=_suggestions(exchanges), groups=source_groups)
+
+
+def page(document: Document, start: int, end: int) -> str:
+    """Render one page for reading, with `text[start:end]` marked."""
+    return _render("page.html", document=document, parts=_page_parts(document, start, end))
+
+
+def source_groups(answer: Answer) -> list[SourceGroup]:
+    """Group citations by page and section, in the order they are met."""
+    grouped: dict[tuple[str, tuple[str, ...]], list[Citation]] = {}
+    for citation in answer.citations:
+        key = (citation.chunk.document.id, citation.chunk.headings)
+        grouped.setdefault(key, []).append(citation)
+    return [
+        SourceGroup(c[0].chunk.document.title, (c[0].chunk.headings or ("",))[-1],
+                    month(c[0].chunk.document.reviewed), tuple(c))
+        for c in grouped.values()
+    ]
+
+
+def passage(citation: Citation) -> Markup:
+    """Return the passage with the quoted words marked."""
+    text, at = citation.chunk.text, citation.chunk.start
+    return (Markup("{}<mark>{}</mark>{}")
+            .format(text[: citation.start - at], citation.quote, text[citation.end - at :]))
+
+
+def page_link(citation: Citation) -> str:
+    """Return where the whole page can be read: its own address, else our copy of it."""
+    document = citation.chunk.document
+    if document.url:
+        return document.url
+    name = percent_encoded(document.id)
+    return f"pages/{name}?start={citation.start}&end={citation.end}#quote"
+
+
+def month(date: str) -> str:
+    """Return "Nov 2026" for "2026-11-21", and "" for nothing."""
+    return f"{dt.date.fromisoformat(date):%b %Y}" if date else ""
+
+
+def _suggestions(exchanges: Sequence[Exchange]) -> list[str]:
+    """Offer other questions that the best page of the last answer has a section for."""
+    answer = exchanges[-1].answer if exchanges else None
+    if answer is None or not answer.citations:
+        return []
+    document = answer.citations[0].chunk.document
+    shown = {h for c in answer.citations for h in c.chunk.headings}
+    asked = {e.question for e in exchanges}
+    headings = [document.text[a + level + 1 : b] for a, b, level in blocks(document.text) if level]
+    return [h for h in headings if h.endswith("?") and len(h) <= _LONGEST_SUGGESTION
+            and h not in shown and h not in asked][:_FOLLOW_UPS]
+
+
+def _page_parts(document: Document, start: int, end: int) -> list[tuple[str, Markup]]:
+    """Return (tag, words) of each line, the quoted words wrapped in a mark."""
+    parts: list[tuple[str, Markup]] = []
+    for first, last, level in blocks(document.text):
+        item = document.text.startswith("- ", first) and not level
+        first += level + 1 if level else 2 if item else 0
+        tag = f"h{min(level + 1, 4)}" if level else "li" if item else "p"
+        low, high = max(first, start), min(last, end)
+        words = document.text[first:last]
+        if low < high:
+            marked = Markup('{}<mark id="quote">{}</mark>{}').format(
+                document.text[first:low], document.text[low:high], document.text[high:last])
+        else:
+            marked = Markup("{}").format(words)
+        parts.append((tag, marked))
+    return parts
+
+
+def _render(name: str, **values: object) -> str:
+    return _environment().get_template(name).render(**values).strip()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bot.web"), autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.globals.update(
+        evidence_labels=EVIDENCE_LABELS, kind_labels=KIND_LABELS, passage=passage,
+        page_link=page_link, month=month,
+    )  # fmt: skip
+    return environment
