@@ -24,7 +24,7 @@ from index.errors import CitewellError
 
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
-    r"/|/health|/static/.*|/pages/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
+    r"/|/health|/citewell/.*|/static/.*|/pages/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
     r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?")
 _HEADERS = {
@@ -66,11 +66,12 @@ def create_app(assistant: Assistant) -> FastAPI:
             raise HTTPException(404, "There is no such page.")
         return view.page(document, start, end)
 
-    app.mount("/static", StaticFiles(directory=_STATIC))
+    app.mount("/citewell", StaticFiles(directory=_STATIC))
     return gr.mount_gradio_app(
         app, chat_page(assistant), path="/", footer_links=[], run_history=False, show_error=False,
-        max_file_size=1, ssr_mode=False, enable_monitoring=False, css_paths=[_STATIC / "chat.css"],
-        theme=_theme(),
+        max_file_size=1, ssr_mode=False, enable_monitoring=False, theme=_theme(),
+        # Not `css_paths`: Gradio would confine every rule to its own container.
+        head='<link rel="stylesheet" href="/citewell/chat.css">',
     )  # fmt: skip
 
 
