@@ -21,8 +21,7 @@ Asked = Literal["works", "safe", "amount", "hurts", "differs", "cost", "what", "
 
 MOST_SENTENCES = 4
 MOST_WORDS = 95
-_PASSAGES = 5
-_ENOUGH = 0.55  # of the best sentence's score, to stand beside it
+_PASSAGES = 6
 _REPEATS = 0.6  # share of terms in common that makes two sentences say the same
 
 _ASKED: tuple[tuple[Asked, re.Pattern[str]], ...] = tuple(
@@ -51,6 +50,25 @@ _DANGLES = re.compile(
     r"^(it|this|that|these|those|they|such|he|she|however|but|and|also|moreover|below|in contrast|"
     r"for these|therefore|furthermore|besides)\b", re.I)
 _SPLIT = re.compile(r"\bguidelines?\b.*\b(disagree|differ|split)", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a sentence is worth, set on the development half of the golden set."""
+
+    passage: float = 2.2  # the fused score of its passage, 0..1
+    covered: float = 1.2  # share of the question's rare terms it holds, 0..1
+    by_heading: float = 0.5  # of a term that only the title or headings hold
+    heading: float = 0.5  # share of the question's rare terms in title and headings, 0..1
+    first: float = 0.3  # standing first in its passage; the second gets half, and so on
+    cue: float = 0.2  # words such an answer has: numbers for "how many"
+    dangling: float = 0.5  # taken off for "This ...", which needs the sentence before
+    enough_same: float = 0.7  # of the best score, to stand beside it from the same passage
+    enough_page: float = 0.75  # from the same page
+    enough_other: float = 0.9  # from another page
+
+
+WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +109,7 @@ def extract(
 def _score(
     question: str, kind: Asked, hits: Sequence[Hit], rarity: Callable[[str], float]
 ) -> list[_Candidate]:
+    by = WEIGHTS
     wanted = {term: rarity(term) for term in terms(question)}
     total = sum(wanted.values()) or 1.0
     found: list[_Candidate] = []
@@ -104,12 +123,13 @@ def _score(
             if not _quotable(quote.text):
                 continue
             own = frozenset(terms(quote.text))
-            covered = sum(w * (1.0 if t in own else 0.35 if t in above else 0.0)
+            covered = sum(w * (1.0 if t in own else by.by_heading if t in above else 0.0)
                           for t, w in wanted.items()) / total
             cue = _CUES.get(kind)
-            score = (1.2 * hit.score + 1.0 * covered + 0.5 * heading + 0.3 / (1 + at)
-                     + (0.25 if cue and cue.search(quote.text) else 0.0)
-                     - (0.5 if _DANGLES.match(quote.text) else 0.0))
+            score = (by.passage * hit.score + by.covered * covered + by.heading * heading
+                     + by.first / (1 + at)
+                     + (by.cue if cue and cue.search(quote.text) else 0.0)
+                     - (by.dangling if _DANGLES.match(quote.text) else 0.0))
             found.append(_Candidate(quote, hit, score, own))
     return found
 
@@ -129,7 +149,8 @@ def _beside(best: _Candidate, candidates: Sequence[_Candidate]) -> list[_Candida
     for candidate in [*sorted(same, key=lambda c: -c.score), *others]:
         length = len(candidate.quote.text.split())
         own_page = candidate.quote.chunk.document.id == best.quote.chunk.document.id
-        enough = _ENOUGH if candidate.hit is best.hit else 0.8 if own_page else 0.88
+        enough = (WEIGHTS.enough_same if candidate.hit is best.hit
+                  else WEIGHTS.enough_page if own_page else WEIGHTS.enough_other)
         if (len(chosen) == MOST_SENTENCES or used + length > MOST_WORDS
                 or candidate.score < enough * best.score
                 or any(_alike(candidate, other) for other in chosen)):

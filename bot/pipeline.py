@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from bot import notices
 from bot.citations import cite
+from bot.evidence import evidence
 from bot.extract import extract
 from bot.followup import Topics, standalone
 from bot.settings import Settings
@@ -15,8 +16,6 @@ from bot.triage import rulebook, triage
 from bot.types import Answer, AnswerKind, Notice, Trace, Triage, Turn
 from index.embed import open_encoder
 from index.retrieve import Retriever
-from index.text import terms
-from index.types import Hit
 
 _HITS = 8
 
@@ -46,16 +45,17 @@ class Assistant:
         with clock("follow-up"):
             asked = self.retriever.correct(question)
             asked = standalone(asked, history, self._known_topics())
+            expanded = self.retriever.expand(asked)
         with clock("retrieve"):
-            hits = self.retriever.retrieve(asked, count=_HITS)
+            hits = self.retriever.retrieve(expanded.text, count=_HITS)
         with clock("compose"):
-            evidence = self._evidence(asked, hits)
+            sure = evidence(expanded, hits, self.retriever.knows, sorted_as.lang)
             threshold = self.settings.answers.min_evidence
-            quotes = () if evidence < threshold else extract(
-                asked, hits, self.retriever.rarity, self.retriever.passages_of)
+            quotes = () if sure < threshold else extract(
+                expanded.text, hits, self.retriever.rarity, self.retriever.passages_of)
             sentences, citations = cite(quotes)
         kind: AnswerKind = sorted_as.kind if sentences or sorted_as.kind == "personal" else "refusal"
-        trace = Trace(sorted_as, asked, evidence, threshold, (), clock.milliseconds)
+        trace = Trace(sorted_as, asked, expanded.text, sure, threshold, (), clock.milliseconds)
         return Answer(kind, sentences, citations, self._notices(kind, sorted_as, bool(sentences)),
                       tuple(hits), trace)
 
@@ -66,21 +66,6 @@ class Assistant:
             topics = Topics.of(generation.documents.values())
             self._topics = (generation.manifest.generation, topics)
         return self._topics[1]
-
-    def _evidence(self, question: str, hits: Sequence[Hit]) -> float:
-        """Return how well the best passages bear on the question, 0..1.
-
-        The cosine of the best passage, weighed with the share of the question's rare terms that
-        the passages hold: a near topic is similar, but lacks the word that matters.
-        """
-        if not hits:
-            return 0.0
-        wanted = {term: self.retriever.rarity(term) for term in terms(question)}
-        held = {t for hit in hits[:3] for t in terms(
-            hit.chunk.embedded_text + " " + " ".join(hit.chunk.document.aliases))}
-        share = sum(w for t, w in wanted.items() if t in held) / (sum(wanted.values()) or 1.0)
-        cosine = max((hit.dense for hit in hits if hit.dense is not None), default=0.0)
-        return max(0.0, min(1.0, 0.6 * cosine + 0.4 * share))
 
     def _notices(self, kind: AnswerKind, triaged: Triage, answered: bool) -> tuple[Notice, ...]:
         first: list[Notice] = []

@@ -63,7 +63,7 @@ class EmergencyNumbers(_Frozen):
 class AnswerSettings(_Frozen):
     """How answers are made: `[answers]`."""
 
-    min_evidence: float = Field(0.5, ge=0, le=1)
+    min_evidence: float = Field(0.6, ge=0, le=1)
 
 
 class Server(_Frozen):

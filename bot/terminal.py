@@ -47,6 +47,7 @@ def trace_as_text(answer: Answer) -> str:
         "--- trace",
         f"triage: {trace.triage.kind} by rule '{trace.triage.rule}' ({trace.triage.reason})",
         f"read as: {trace.standalone or '(not retrieved)'}",
+        f"looked up: {trace.lookup or '(not retrieved)'}",
     ]
     if trace.evidence is not None:
         lines.append(f"evidence: {trace.evidence:.2f} (needs {trace.threshold})")

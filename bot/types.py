@@ -102,10 +102,15 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How the answer came about, for staff: never shown to visitors."""
+    """How the answer came about, for staff: never shown to visitors.
+
+    `standalone` is the question without the conversation before it, spelling put right; `lookup`
+    is that with the glossary's terms added, as it was searched for.
+    """
 
     triage: Triage
     standalone: str = ""
+    lookup: str = ""
     evidence: float | None = None
     threshold: float | None = None
     dropped: tuple[str, ...] = ()
@@ -161,6 +166,7 @@ class Answer:
                 "triage": {"kind": triage.kind, "rule": triage.rule, "reason": triage.reason,
                            "lang": triage.lang},
                 "standalone": self.trace.standalone,
+                "lookup": self.trace.lookup,
                 "evidence": _rounded(self.trace.evidence),
                 "threshold": self.trace.threshold,
                 "dropped": list(self.trace.dropped),

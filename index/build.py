@@ -20,6 +20,7 @@ from index import chunk as chunking
 from index import load as loading
 from index.embed import Encoder, Vectors
 from index.errors import CitewellError, IndexDamagedError, IndexMissingError
+from index.glossary import Entries
 from index.manifest import (
     Manifest,
     Recipe,
@@ -68,21 +69,29 @@ def build(
                 on_skip(Skipped(name, reason))
             return Built(old, changed=False)
         documents, skipped = _read_all(inputs, corpus, on_skip)
-        wanted = recipe(encoder, settings)
-        chunks = _chunk_all(documents, encoder, wanted)
-        if not chunks:
+        entries, unread = loading.load_glossaries(inputs)
+        for item in unread:
+            on_skip(item)
+        skipped += unread
+        if not documents:
             raise NothingIndexedError(
                 f"no page could be read from {', '.join(inputs) or 'an empty list'}"
                 + ("; the index before it still answers" if old else ""))
         prune(data)
-        manifest = _write(data, documents, chunks, encoder, old, progress, Manifest(
-            generation=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}",
-            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            recipe=wanted, inputs=tuple(inputs),
+        manifest = _write(data, documents, entries, encoder, old, progress, replace(
+            _blank(recipe(encoder, settings)), inputs=tuple(inputs),
             corpus_sha256=print_of_files or _hash_texts(documents),
-            documents=len(documents), chunks=len(chunks), embedded=0,
-            skipped=tuple((s.name, s.reason) for s in skipped)))  # fmt: skip
+            skipped=tuple((s.name, s.reason) for s in skipped)))
     return Built(manifest, changed=True)
+
+
+def index_documents(
+    documents: Sequence[Document], data: Path, encoder: Encoder, settings: IndexSettings
+) -> Manifest:
+    """Index documents already at hand, without reuse: for evaluation and for other programs."""
+    with writing(data):
+        return _write(data, documents, {}, encoder, None, lambda done, total: None,
+                      _blank(recipe(encoder, settings)))
 
 
 def recipe(encoder: Encoder, settings: IndexSettings) -> Recipe:
@@ -133,12 +142,22 @@ def _chunk_all(documents: Iterable[Document], encoder: Encoder, wanted: Recipe) 
     return list(chunks.values())
 
 
+def _blank(wanted: Recipe) -> Manifest:
+    now = dt.datetime.now(dt.UTC)
+    return Manifest(
+        generation=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}",
+        created=now.isoformat(timespec="seconds"), recipe=wanted, inputs=(), corpus_sha256="",
+        documents=0, chunks=0, embedded=0, skipped=(),
+    )  # fmt: skip
+
+
 def _write(
-    data: Path, documents: Sequence[Document], chunks: Sequence[Chunk], encoder: Encoder,
+    data: Path, documents: Sequence[Document], entries: Entries, encoder: Encoder,
     old: Manifest | None, progress: Progress, manifest: Manifest,
 ) -> Manifest:  # fmt: skip
     from index.store import GenerationWriter
 
+    chunks = _chunk_all(documents, encoder, manifest.recipe)
     folder = generation_folder(data, manifest.generation)
     try:
         writer = GenerationWriter(folder)
@@ -152,11 +171,12 @@ def _write(
             slab = fresh[at : at + _SLAB]
             writer.add(slab, encoder.encode_passages([c.embedded_text for c in slab]))
             progress(min(at + _SLAB, len(fresh)), len(fresh))
-        writer.finish(chunks, documents)
+        writer.finish(chunks, documents, entries)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    manifest = replace(manifest, embedded=len(fresh))
+    manifest = replace(
+        manifest, documents=len(documents), chunks=len(chunks), embedded=len(fresh))
     swap(data, manifest)
     return manifest
 

@@ -45,9 +45,16 @@ _MENU_LENGTH = 3
 
 def clean(page: Sequence[Block]) -> list[Block]:
     """Return the blocks that are the page itself, in order."""
-    kept = _without_tail(page)
-    kept = [block for block in kept if not _is_furniture(tidy(block.words))]
-    return _without_menus(kept)
+    kept: list[Block] = []
+    run: list[Block] = []
+    for block in [*_without_tail(page), Block("an end that is no menu entry at all")]:
+        words = tidy(block.words)
+        if _is_furniture(words) or _is_short(words):
+            run.append(block)
+            continue
+        kept += [*_without_menu(run), block]
+        run = []
+    return kept[:-1]
 
 
 def _is_furniture(words: str) -> bool:
@@ -68,18 +75,22 @@ def _without_tail(page: Sequence[Block]) -> list[Block]:
     return list(page)
 
 
-def _without_menus(page: Sequence[Block]) -> list[Block]:
-    """Drop runs of three or more very short blocks of which at least two are menu words."""
-    kept: list[Block] = []
-    run: list[Block] = []
-    for block in [*page, Block("an end that is no menu entry at all")]:
-        words = tidy(block.words)
-        if len(words.split()) <= _MENU_LENGTH and not words.endswith((".", "!", "?", ":")):
-            run.append(block)
-            continue
-        named = sum(any(w.lower() in _MENU_WORDS for w in b.words.split()) for b in run)
-        if len(run) < 3 or named < 2:
-            kept += run
-        run = []
-        kept.append(block)
-    return kept[:-1]
+def _without_menu(run: Sequence[Block]) -> list[Block]:
+    """Return what stays of furniture and very short blocks in a row.
+
+    Three or more short ones, at least two of them menu words, are a menu. The heading of what
+    follows may stand right under it, and stays.
+    """
+    short = [block for block in run if not _is_furniture(tidy(block.words))]
+    if len(short) < 3 or sum(map(_is_menu_entry, short)) < 2:
+        return short
+    last = short[-1]
+    return [last] if last is run[-1] and last.level and not _is_menu_entry(last) else []
+
+
+def _is_short(words: str) -> bool:
+    return len(words.split()) <= _MENU_LENGTH and not words.endswith((".", "!", "?", ":"))
+
+
+def _is_menu_entry(block: Block) -> bool:
+    return any(word.lower() in _MENU_WORDS for word in block.words.split())

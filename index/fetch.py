@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpcore
 
@@ -22,6 +22,8 @@ from index.settings import CorpusSettings
 
 AGENT = "citewell"
 _MAX_HOPS = 5
+_EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+"""IPv6 networks whose last four bytes are an IPv4 address: NAT64 (RFC 6052), v4-compatible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +59,24 @@ class Fetcher:
             response, location = self._once(url)
             if location is None:
                 return response
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                raise PageError(f"redirected to '{location}', which is no address") from None
         raise PageError(f"redirected more than {_MAX_HOPS} times")
 
     def _once(self, url: str) -> tuple[Response, str | None]:
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise PageError("not an http or https address")
+        if not is_web_address(url):
+            raise PageError(f"'{url}' is not an http or https address")
         limit = int(self._settings.max_file_mb * 1_000_000)
         deadline = time.monotonic() + self._settings.timeout_s
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._settings.timeout_s)
         headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
         try:
             with self._pool.stream(
-                "GET", url, headers=headers, extensions={"timeout": timeout}
+                "GET", _ascii(url), headers=headers, extensions={"timeout": timeout}
             ) as reply:
-                names = {k.lower().decode(): v.decode("latin-1") for k, v in reply.headers}
+                names = {k.lower().decode(): v.decode("utf-8", "replace") for k, v in reply.headers}
                 if reply.status in (301, 302, 303, 307, 308) and "location" in names:
                     return Response(url, reply.status, "", b""), names["location"]
                 body = bytearray()
@@ -89,6 +94,24 @@ class Fetcher:
             raise PageError(f"cannot be reached ({str(error) or type(error).__name__})") from None
         kind = names.get("content-type", "").split(";")[0].strip().lower()
         return Response(url, reply.status, kind, bytes(body)), None
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether `url` is http or https with a host and, if any, a port that can be."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # "http://[", or a port out of range
+        return False
+
+
+def _ascii(url: str) -> str:
+    """Write an address as HTTP sends it: the host in IDNA, the rest percent-encoded."""
+    parts = urlsplit(url)
+    host = parts.netloc.encode("idna").decode()
+    safe = "%/?:@!$&'()*+,;=~|[]"
+    query = f"?{quote(parts.query, safe=safe)}" if parts.query else ""
+    return f"{parts.scheme}://{host}{quote(parts.path or '/', safe=safe)}{query}"
 
 
 class _Guard(httpcore.NetworkBackend):
@@ -119,4 +142,6 @@ class _Guard(httpcore.NetworkBackend):
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    if any(ip in network for network in _EMBEDDING):
+        mapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return (mapped or ip).is_global and not ip.is_multicast

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from index import glossary
 from index.errors import PageError
 from index.settings import CorpusSettings
 from index.types import Document, Skipped
@@ -47,14 +48,35 @@ def fingerprint(inputs: Iterable[str], settings: CorpusSettings) -> str:
     if any(map(is_url, inputs)):
         return ""
     digest = hashlib.sha256(f"{VERSION} {settings.max_file_mb}".encode())
+    for path in _glossary_files(inputs):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     for given in inputs:
         for path in _files(Path(given)):
-            digest.update(f"\0{_name(path, Path(given))}\0".encode())
+            digest.update(os.fsencode(f"\0{_name(path, Path(given))}\0"))
             try:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
             except OSError as error:
                 digest.update(f"{error.errno}".encode())
     return digest.hexdigest()
+
+
+def load_glossaries(inputs: Iterable[str]) -> tuple[glossary.Entries, list[Skipped]]:
+    """Read the `glossary.yml` of every folder of `inputs`, and say which could not be read."""
+    entries: glossary.Entries = {}
+    skipped = []
+    for path in _glossary_files(inputs):
+        try:
+            for term, names in glossary.read_glossary(path).items():
+                entries[term] = (*entries.get(term, ()), *names)
+        except PageError as error:
+            skipped.append(Skipped(str(path), str(error)))
+    return entries, skipped
+
+
+def _glossary_files(inputs: Iterable[str]) -> list[Path]:
+    paths = (Path(given, glossary.FILE) for given in inputs if not is_url(given))
+    return [path for path in paths if path.is_file()]
 
 
 def _load_one(given: str, settings: CorpusSettings) -> Iterator[Document | Skipped]:
@@ -71,13 +93,15 @@ def _load_one(given: str, settings: CorpusSettings) -> Iterator[Document | Skipp
         try:
             yield _load_file(path, _name(path, root), settings)
         except PageError as error:
-            yield Skipped(str(path), str(error))
+            yield Skipped(_printable(path), str(error))
 
 
 def _load_file(path: Path, name: str, settings: CorpusSettings) -> Document:
     from index.read import READERS, read
 
     suffix = path.suffix.lower()
+    if _printable(path) != str(path):
+        raise PageError("the file's name is not UTF-8; rename it")
     if suffix not in READERS:
         known = " ".join(sorted(READERS))
         raise PageError(f"'{suffix or path.name}' is no type of page; types read: {known}")
@@ -102,9 +126,14 @@ def _files(root: Path) -> list[Path]:
         for name in sorted(files):
             path = Path(folder, name)
             passed = name.startswith(".") or path.stem.lower() in _PASSED_OVER
+            passed |= path.exists() and not path.is_file()  # a pipe or socket would block
             if not passed and path.suffix.lower() not in _ASSETS:
                 found.append(path)
     return found
+
+
+def _printable(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _name(path: Path, root: Path) -> str:

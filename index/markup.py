@@ -30,9 +30,8 @@ class Block:
 
 def tidy(words: str) -> str:
     """Normalise to NFC, drop invisible characters, and make every run of blanks one space."""
-    words = unicodedata.normalize("NFC", words)
     visible = (c for c in words if c.isspace() or unicodedata.category(c) not in {"Cc", "Cf", "Co"})
-    return " ".join("".join(visible).split())
+    return " ".join(unicodedata.normalize("NFC", "".join(visible)).split())
 
 
 def render(page: Iterable[Block]) -> tuple[str, tuple[Reference, ...]]:

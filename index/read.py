@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import statistics
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
@@ -35,8 +36,10 @@ def read(raw: bytes, *, name: str, suffix: str, path: str = "", url: str = "") -
     if not any(c.isalnum() for c in text) or all(block.level for block in page):
         raise PageError("no text was found on the page")
     keys = {source.key for source in front.sources}
-    if unknown := sorted({r.key for r in references} - keys):
-        raise PageError(f"[@{unknown[0]}] names no source of this page's front matter")
+    unknown = next((r.key for r in references if r.key not in keys), None)
+    if unknown and READERS[suffix] is _markdown:  # elsewhere "[@name]" is somebody's handle
+        raise PageError(f"{_line_of_marker(raw, unknown)}[@{unknown}] names no source of this "
+                        "page's front matter")
     return Document(
         id=name, title=_title(front.title, page, name), text=text, url=front.url or url, path=path,
         lang=front.language, kind=front.kind, summary=tidy(front.summary), evidence=front.evidence,
@@ -56,6 +59,12 @@ def _title(given: str, page: list[Block], name: str) -> str:
         first = tidy(next(b.words for b in page if not b.level)).split()
         words = " ".join(first[:9]) + ("…" if len(first) > 9 else "")
     return words if len(words) <= _TITLE_LENGTH else words[: _TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def _line_of_marker(raw: bytes, key: str) -> str:
+    found = re.search(rb"\[[^\]\n]*@" + key.encode() + rb"(?![\w-])", raw)
+    line = raw.count(b"\n", 0, found.start()) + 1 if found else 1
+    return f"line {line}: "
 
 
 def _decode(raw: bytes) -> str:
@@ -160,13 +169,17 @@ def _text(raw: bytes) -> Read:
 def _lines_to_blocks(lines: list[str]) -> list[Block]:
     """Join hard-wrapped lines into paragraphs, and tell headings and items from them.
 
-    A heading is a short line without a full stop that something longer follows.
+    A heading is a short line without a full stop that something longer follows. In wrapped text it
+    is also clearly shorter than the lines are, and stands where no sentence is open.
     """
     page: list[Block] = []
-    wrapped = _is_wrapped(lines)
-    open_paragraph = False
+    width = _wrapped_at(lines)
+    wrapped, open_paragraph = width > 0, False
     for at, line in enumerate(lines):
         words = line.strip()
+        heading = _is_heading(words, lines[at + 1 :]) and not len(words) > width * 0.7 > 0
+        if heading and open_paragraph and page[-1].words.endswith((".", "!", "?")):
+            open_paragraph = False
         if not words:
             open_paragraph = False
         elif _BULLET.match(line):
@@ -174,7 +187,7 @@ def _lines_to_blocks(lines: list[str]) -> list[Block]:
             open_paragraph = wrapped
         elif open_paragraph and wrapped:
             page[-1] = Block(f"{page[-1].words} {words}", item=page[-1].item)
-        elif _is_heading(words, lines[at + 1 :]):
+        elif heading:
             page.append(Block(words.lstrip("# "), level=1 if not page else 2))
         else:
             page.append(Block(words))
@@ -182,11 +195,12 @@ def _lines_to_blocks(lines: list[str]) -> list[Block]:
     return page
 
 
-def _is_wrapped(lines: list[str]) -> bool:
-    """Tell whether paragraphs run over several lines, by lines that stop mid-sentence."""
+def _wrapped_at(lines: list[str]) -> float:
+    """Return the usual length of lines that stop mid-sentence, if most do; 0 if they do not."""
     pairs = [(a.strip(), b.strip()) for a, b in zip(lines, lines[1:], strict=False)]
     inner = [a for a, b in pairs if len(a) > 40 and b]
-    return sum(len(a) <= 110 and not _END.search(a) for a in inner) * 2 > len(inner)
+    stopping = [len(a) for a in inner if len(a) <= 110 and not _END.search(a)]
+    return statistics.median(stopping) if len(stopping) * 2 > len(inner) else 0
 
 
 def _is_heading(words: str, rest: list[str]) -> bool:
@@ -231,6 +245,7 @@ def _without_running_heads(pages: list[list[str]]) -> list[list[str]]:
 
 def _docx(raw: bytes) -> Read:
     import zipfile
+    import zlib
 
     import docx
     from docx.opc.exceptions import PackageNotFoundError
@@ -240,7 +255,8 @@ def _docx(raw: bytes) -> Read:
         raise PageError("the document is encrypted or in the old .doc format; save it as .docx")
     try:
         document = docx.Document(io.BytesIO(raw))
-    except (zipfile.BadZipFile, PackageNotFoundError, KeyError, ValueError, SyntaxError):
+    except (zipfile.BadZipFile, zlib.error, PackageNotFoundError, EOFError, KeyError, ValueError,
+            SyntaxError, RuntimeError):  # zipfile raises most of these on damaged or locked parts
         raise PageError("the document is malformed and cannot be opened") from None
     page: list[Block] = []
     for element in document.iter_inner_content():

@@ -18,6 +18,7 @@ from index.build import recipe
 from index.embed import Encoder
 from index.errors import CitewellError
 from index.fuse import fuse
+from index.glossary import Expansion, Glossary
 from index.manifest import read_manifest, require
 from index.settings import IndexSettings
 from index.spelling import Speller
@@ -41,9 +42,14 @@ class _Opened:
 
     @cached_property
     def speller(self) -> Speller:
-        return Speller(
-            text for d in self.generation.documents.values() for text in (d.title, d.text, *d.aliases)
-        )
+        generation = self.generation
+        pages = (t for d in generation.documents.values() for t in (d.title, d.text, *d.aliases))
+        return Speller((*pages, *(n for names in generation.glossary.values() for n in names)))
+
+    @cached_property
+    def glossary(self) -> Glossary:
+        generation = self.generation
+        return Glossary.of(generation.documents.values(), generation.glossary)
 
     @cached_property
     def document_frequency(self) -> dict[str, int]:
@@ -82,6 +88,14 @@ class Retriever:
         """Return `question` with misspelt words put right by the corpus's own."""
         return self._opened.speller.correct(question)
 
+    def expand(self, question: str) -> Expansion:
+        """Return the pages' own terms for other names that `question` uses."""
+        return self._opened.glossary.expand(question)
+
+    def knows(self, term: str) -> bool:
+        """Tell whether any passage holds a stemmed term."""
+        return term in self._opened.document_frequency
+
     def rarity(self, term: str) -> float:
         """Return the inverse document frequency of a stemmed term, BM25's form, over passages."""
         total = len(self._opened.generation.chunks)
@@ -108,7 +122,7 @@ class Retriever:
 
     def warm(self) -> None:
         """Load the model and every lazy part, so that the first visitor does not wait."""
-        self.retrieve(self.correct("warming up"))
+        self.retrieve(self.expand(self.correct("warming up")).text)
         self.rarity("")
 
     def _current(self) -> _Opened:

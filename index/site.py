@@ -6,7 +6,6 @@ twice, and stops at `corpus.max_pages`, so a site that loops ends with a report,
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from courlan import extract_links, normalize_url
 from protego import Protego
 
 from index.errors import PageError
-from index.fetch import AGENT, Fetcher, Response
+from index.fetch import AGENT, Fetcher, Response, is_web_address
 from index.read import read
 from index.settings import CorpusSettings
 from index.types import Document, Skipped
@@ -28,10 +27,14 @@ _SUFFIXES = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
 }  # fmt: skip
 _SITEMAP_LIMIT = 50
+_SITEMAP_BYTES = 50_000_000  # unpacked; the protocol's own limit (sitemaps.org)
 
 
 def load_site(url: str, settings: CorpusSettings) -> Iterator[Document | Skipped]:
     """Yield every page of the site at `url` (a page, a front page or a sitemap), or why not."""
+    if not is_web_address(url):
+        yield Skipped(url, "not an http or https address")
+        return
     with Fetcher(settings) as fetcher:
         site = _Site(url, fetcher)
         try:
@@ -128,15 +131,15 @@ class _Site:
                 queue.extend(u for u in found if u not in seen)
                 seen.update(found)
             else:
-                pages |= {u: None for u in found if urlsplit(u).netloc == self._host}
+                pages |= {u: None for u in found if _on_host(u, self._host)}
         return list(pages)
 
 
 def _xml(body: bytes) -> lxml.etree._Element:
     if body[:2] == b"\x1f\x8b":
         try:
-            body = gzip.decompress(body)
-        except (OSError, EOFError, zlib.error):
+            body = zlib.decompressobj(wbits=31).decompress(body, _SITEMAP_BYTES)
+        except zlib.error:
             raise PageError("the sitemap is not a gzip file") from None
     parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
@@ -156,7 +159,11 @@ def _links(response: Response) -> list[str]:
     page = response.body.decode("utf-8", "replace")
     found = extract_links(page, url=response.url, external_bool=False, no_filter=True)
     host = urlsplit(response.url).netloc
-    return sorted(u for u in found if urlsplit(u).netloc == host)
+    return sorted(u for u in found if _on_host(u, host))
+
+
+def _on_host(url: str, host: str) -> bool:
+    return is_web_address(url) and urlsplit(url).netloc == host
 
 
 def _canonical(url: str) -> str:

@@ -9,22 +9,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
-from importlib.resources import files
 
 from symspellpy import SymSpell, Verbosity
 
+from index.english import english_words
 from index.text import fold, words
 
 _SHORTEST = 5
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-
-
-@lru_cache(maxsize=1)
-def english_words() -> frozenset[str]:
-    """Return the English words symspellpy ships (Google Books n-grams and SCOWL)."""
-    listing = files("symspellpy").joinpath("frequency_dictionary_en_82_765.txt")
-    return frozenset(line.split(" ")[0] for line in listing.read_text("utf-8-sig").splitlines())
 
 
 class Speller:

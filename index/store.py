@@ -16,6 +16,7 @@ import numpy as np
 from chromadb.config import Settings as ChromaSettings
 from chromadb.errors import ChromaError
 
+from index import glossary
 from index.embed import Vectors
 from index.errors import IndexDamagedError
 from index.lexical import LexicalIndex
@@ -25,6 +26,7 @@ from index.types import Chunk, Document, Reference, Source
 _COLLECTION = "passages"
 _PAGES = "pages.jsonl"
 _BM25 = "bm25"
+_GLOSSARY = "glossary.json"
 _CONFIGURATION: Any = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200}}
 
 
@@ -36,6 +38,7 @@ class Generation:
     documents: Mapping[str, Document]
     chunks: tuple[Chunk, ...]
     lexical: LexicalIndex
+    glossary: glossary.Entries
     _collection: chromadb.Collection
 
     def nearest(self, vector: Vectors, count: int) -> dict[str, float]:
@@ -78,8 +81,11 @@ class GenerationWriter:
                             "title": c.document.title} for c in part],
             )
 
-    def finish(self, chunks: Sequence[Chunk], documents: Sequence[Document]) -> None:
-        """Write the pages and the lexical index beside the vectors."""
+    def finish(
+        self, chunks: Sequence[Chunk], documents: Sequence[Document], entries: glossary.Entries
+    ) -> None:
+        """Write the pages, the glossary and the lexical index beside the vectors."""
+        glossary.save(entries, self._folder / _GLOSSARY)
         with (self._folder / _PAGES).open("w", encoding="utf-8") as file:
             by_page: dict[str, list[Chunk]] = {d.id: [] for d in documents}
             for chunk in chunks:
@@ -99,14 +105,16 @@ def open_generation(data: Path) -> Generation:
         pages = list(_read_pages(folder / _PAGES))
         chunks = tuple(chunk for _, cuts in pages for chunk in cuts)
         lexical = LexicalIndex.open(folder / _BM25)
+        entries = glossary.load(folder / _GLOSSARY)
         collection = _client(folder).get_collection(_COLLECTION, embedding_function=None)
         if collection.count() != len(chunks) or manifest.chunks != len(chunks):
             raise ValueError(f"{collection.count()} vectors for {len(chunks)} passages")
-    except (OSError, ValueError, TypeError, KeyError, ChromaError) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, ChromaError) as error:
         raise IndexDamagedError(
             f"the index in {folder} cannot be read ({error}); "
             f"run: citewell index --rebuild --data {data}") from error
-    return Generation(manifest, {d.id: d for d, _ in pages}, chunks, lexical, collection)
+    return Generation(manifest, {d.id: d for d, _ in pages}, chunks, lexical, entries,
+                      collection)
 
 
 def _client(folder: Path) -> Any:

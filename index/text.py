@@ -12,12 +12,14 @@ import unicodedata
 import Stemmer
 from bm25s.stopwords import STOPWORDS_EN
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['’][^\W_]+)?")
+_CONTRACTED = re.compile(r"(n['’]t|['’](s|m|re|ve|ll|d|t))$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
 _QUESTION_WORDS = (
-    "a about am any been but can could did do does doing get go had has have he her him his how i "
-    "its just like me my our out please she should so some than them u up us want was we what when "
-    "where which who why would you your").split()
+    "a about ai ain also am any are be been but ca can could did do does doing don each ever "
+    "every get go had has have he her him his how i isn its just like me my our out please she "
+    "should so some than them u up us want was we what when where which who why wo would you your"
+).split()
 STOPWORDS = frozenset(STOPWORDS_EN) | frozenset(_QUESTION_WORDS)
 _stemmer = Stemmer.Stemmer("english")
 
@@ -30,8 +32,9 @@ def fold(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Return the folded words of `text` in order, possessives and stop words included."""
-    return [re.sub(r"['’]s?$", "", w) for w in _WORD.findall(fold(text))]
+    """Return the folded words of `text` in order, "can't" as "ca", "it's" as "it"."""
+    found = (_CONTRACTED.sub("", word) for word in _WORD.findall(fold(text)))
+    return [word for word in found if word]
 
 
 def terms(text: str) -> list[str]:

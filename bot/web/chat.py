@@ -42,17 +42,19 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
     def clear() -> tuple[str, list[Exchange]]:
         return view.conversation([], settings), []
 
+    plain: dict[str, Any] = {"apply_default_css": False}
     with gr.Blocks(title=f"Ask {settings.clinic.name}", analytics_enabled=False) as blocks:
         exchanges = gr.State([], time_to_live=_FORGET_AFTER)
-        gr.HTML(view.header(settings), elem_id="cw-head", js_on_load=None)
+        gr.HTML(view.header(settings), elem_id="cw-head", js_on_load=None, **plain)
         with gr.Row(elem_id="cw-body"):
             with gr.Column(elem_id="cw-main"):
-                talk = gr.HTML(view.conversation([], settings), elem_id="cw-talk", js_on_load=None)
+                talk = gr.HTML(view.conversation([], settings), elem_id="cw-talk", js_on_load=None,
+                               **plain)
                 box = gr.HTML(
                     view.composer(settings), elem_id="cw-form",
-                    js_on_load=(_STATIC / "chat.js").read_text("utf-8"),
+                    js_on_load=(_STATIC / "chat.js").read_text("utf-8"), **plain,
                 )  # fmt: skip
-            gr.HTML(_PANEL, elem_id="cw-panel", js_on_load=None)
+            gr.HTML(_PANEL, elem_id="cw-panel", js_on_load=None, **plain)
         silent: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         box.submit(reply, [exchanges], [talk, exchanges], concurrency_limit=4, **silent)
         box.clear(clear, None, [talk, exchanges], **silent)

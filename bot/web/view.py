@@ -12,7 +12,7 @@ from functools import lru_cache
 from urllib.parse import quote as percent_encoded
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bot import notices
 from bot.settings import Settings
@@ -28,6 +28,9 @@ KIND_LABELS = {
     "treatment": "treatment", "condition": "condition", "safety": "safety", "visit": "your visit",
     "about": "about this assistant", "page": "clinic page",
 }  # fmt: skip
+Line = tuple[str, Markup]
+"""A line of a page: its HTML tag and its words."""
+
 _FOLLOW_UPS = 3
 _LONGEST_SUGGESTION = 70
 
@@ -70,7 +73,7 @@ def conversation(exchanges: Sequence[Exchange], settings: Settings) -> str:
 
 def page(document: Document, start: int, end: int) -> str:
     """Render one page for reading, with `text[start:end]` marked."""
-    return _render("page.html", document=document, parts=_page_parts(document, start, end))
+    return _render("page.html", document=document, lines=_lines(document, 0, len(document.text), start, end))
 
 
 def source_groups(answer: Answer) -> list[SourceGroup]:
@@ -86,11 +89,17 @@ def source_groups(answer: Answer) -> list[SourceGroup]:
     ]
 
 
-def passage(citation: Citation) -> Markup:
-    """Return the passage with the quoted words marked."""
-    text, at = citation.chunk.text, citation.chunk.start
-    return (Markup("{}<mark>{}</mark>{}")
-            .format(text[: citation.start - at], citation.quote, text[citation.end - at :]))
+def passage(citation: Citation) -> list[Line]:
+    """Return the lines of the section the quote stands in, the quoted words marked."""
+    document = citation.chunk.document
+    first, last = 0, len(document.text)
+    for start, end, level in blocks(document.text):
+        if level and end <= citation.start:
+            first = end + 1
+        elif level and start >= citation.end:
+            last = start
+            break
+    return _lines(document, first, last, citation.start, citation.end)
 
 
 def page_link(citation: Citation) -> str:
@@ -120,22 +129,22 @@ def _suggestions(exchanges: Sequence[Exchange]) -> list[str]:
             and h not in shown and h not in asked][:_FOLLOW_UPS]
 
 
-def _page_parts(document: Document, start: int, end: int) -> list[tuple[str, Markup]]:
-    """Return (tag, words) of each line, the quoted words wrapped in a mark."""
-    parts: list[tuple[str, Markup]] = []
-    for first, last, level in blocks(document.text):
-        item = document.text.startswith("- ", first) and not level
-        first += level + 1 if level else 2 if item else 0
-        tag = f"h{min(level + 1, 4)}" if level else "li" if item else "p"
-        low, high = max(first, start), min(last, end)
-        words = document.text[first:last]
+def _lines(document: Document, first: int, last: int, start: int, end: int) -> list[Line]:
+    """Return (tag, words) of each line of `text[first:last]`, `text[start:end]` in a mark."""
+    text = document.text
+    found: list[Line] = []
+    for at, until, level in blocks(text[first:last]):
+        at, until = first + at, first + until
+        item = not level and text.startswith("- ", at)
+        at += level + 1 if level else 2 if item else 0
+        low, high = max(at, start), min(until, end)
         if low < high:
-            marked = Markup('{}<mark id="quote">{}</mark>{}').format(
-                document.text[first:low], document.text[low:high], document.text[high:last])
+            words = Markup('{}<mark id="quote">{}</mark>{}').format(
+                text[at:low], text[low:high], text[high:until])
         else:
-            marked = Markup("{}").format(words)
-        parts.append((tag, marked))
-    return parts
+            words = escape(text[at:until])
+        found.append((f"h{min(level + 1, 4)}" if level else "li" if item else "p", words))
+    return found
 
 
 def _render(name: str, **values: object) -> str:

@@ -1,0 +1,1 @@
+"""Scoring: retrieval in the field's formats, answers by field, safety, speed. Offline."""

@@ -1,0 +1,111 @@
+"""What is read and written: golden questions, BEIR folders, TREC runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from index.errors import CitewellError
+
+GOLDEN = Path(__file__).with_name("data") / "golden.jsonl"
+SAFETY = Path(__file__).with_name("data") / "safety.jsonl"
+
+Qrels = dict[str, dict[str, int]]
+Run = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A golden question: `kind` is the class of answer it must get.
+
+    `pages` are the ids of the pages a good answer stands on, best first; `must` and `must_not`
+    are regular expressions for the quoted sentences; `history` the questions before it.
+    """
+
+    id: str
+    text: str
+    kind: str
+    pages: tuple[str, ...] = ()
+    must: tuple[str, ...] = ()
+    must_not: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+    split: str = "dev"
+    note: str = ""
+    lang: str = "en"
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the pages hold an answer."""
+        return self.kind in ("answer", "personal")
+
+
+@dataclass(frozen=True, slots=True)
+class BeirSet:
+    """A retrieval set in BEIR's layout: documents as (id, title, text)."""
+
+    name: str
+    documents: tuple[tuple[str, str, str], ...]
+    queries: dict[str, str]
+    qrels: Qrels
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Read golden or safety questions. Raises CitewellError naming file and line."""
+    return [
+        Question(
+            id=row["id"], text=row["question"], kind=_kind(row["class"]),
+            pages=tuple(row.get("pages", ())), must=tuple(row.get("must", ())),
+            must_not=tuple(row.get("must_not", ())), history=tuple(row.get("history", ())),
+            split=row.get("split", "dev"), note=row.get("note") or row.get("phrasing", ""),
+            lang=row.get("lang", "en"),
+        )
+        for row in _rows(path, ("id", "question", "class"))
+    ]  # fmt: skip
+
+
+def read_beir(folder: Path) -> BeirSet:
+    """Read corpus.jsonl, queries.jsonl and qrels/test.tsv (Thakur et al. 2021)."""
+    documents = tuple((r["_id"], r.get("title", ""), r["text"])
+                      for r in _rows(folder / "corpus.jsonl", ("_id", "text")))
+    queries = {r["_id"]: r["text"] for r in _rows(folder / "queries.jsonl", ("_id", "text"))}
+    qrels: Qrels = {}
+    for line in _lines(folder / "qrels" / "test.tsv"):
+        parts = line.split("\t")
+        if parts[0] in queries:
+            qrels.setdefault(parts[0], {})[parts[1]] = int(parts[2])
+    return BeirSet(folder.name, documents, queries, qrels)
+
+
+def write_run(path: Path, run: Mapping[str, Mapping[str, float]], tag: str = "citewell") -> None:
+    """Write a TREC run: query Q0 document rank score tag."""
+    with path.open("w", encoding="utf-8") as file:
+        for query, scores in run.items():
+            ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+            for rank, (document, score) in enumerate(ranked, 1):
+                name = document.replace(" ", "%20")
+                file.write(f"{query} Q0 {name} {rank} {score:.6f} {tag}\n")
+
+
+def _kind(given: str) -> str:
+    return {"selfharm": "emergency"}.get(given, given)
+
+
+def _rows(path: Path, needed: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            row: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise CitewellError(f"{path}, line {number}: is not JSON ({error})") from None
+        if missing := [key for key in needed if key not in row]:
+            raise CitewellError(f"{path}, line {number}: has no '{missing[0]}'")
+        yield row
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CitewellError(f"{path}: cannot be read ({error})") from None

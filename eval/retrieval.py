@@ -1,0 +1,70 @@
+"""Retrieval, scored by page with ir-measures: nDCG@10, R@5, R@3 and reciprocal rank.
+
+A page's score is its best passage's. "Right page in the top 5" is Success@5.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import ir_measures
+from ir_measures import RR, R, Success, nDCG
+
+from bot.followup import Topics, standalone
+from bot.types import Turn
+from eval.formats import BeirSet, Qrels, Question, Run
+from eval.statistics import Estimate, mean
+from index.build import index_documents
+from index.embed import Encoder
+from index.markup import Block, render
+from index.retrieve import Retriever
+from index.settings import IndexSettings
+from index.types import Document, Hit
+
+MEASURES = (nDCG @ 10, Success @ 1, Success @ 3, Success @ 5, R @ 5, RR)
+_DEPTH = 50
+
+
+def run_golden(questions: Sequence[Question], retriever: Retriever) -> tuple[Qrels, Run]:
+    """Retrieve for every answerable question, its history folded in as the pipeline does."""
+    topics = Topics.of(retriever.documents.values())
+    qrels, run = {}, {}
+    for question in questions:
+        if question.answerable:
+            asked = retriever.correct(question.text)
+            turns: list[Turn] = []
+            for earlier in question.history:
+                turns.append(Turn(earlier, standalone(earlier, turns, topics), "answer"))
+            asked = retriever.expand(standalone(asked, turns, topics)).text
+            hits = retriever.retrieve(asked, count=_DEPTH)
+            qrels[question.id] = dict.fromkeys(question.pages, 1)
+            run[question.id] = by_page(hits)
+    return qrels, run
+
+
+def run_beir(beir: BeirSet, encoder: Encoder, settings: IndexSettings) -> Run:
+    """Index a BEIR set in a temporary folder, passages and all, and retrieve for its queries."""
+    documents = [Document(i, title, render(map(Block, text.split("\n")))[0])
+                 for i, title, text in beir.documents]
+    with tempfile.TemporaryDirectory() as folder:
+        index_documents([d for d in documents if d.text], Path(folder), encoder, settings)
+        retriever = Retriever(Path(folder), encoder, settings)
+        return {i: by_page(retriever.retrieve(beir.queries[i], count=_DEPTH)) for i in beir.qrels}
+
+
+def by_page(hits: Sequence[Hit]) -> dict[str, float]:
+    """Return the best score of each page among `hits`."""
+    pages: dict[str, float] = {}
+    for hit in hits:
+        pages.setdefault(hit.chunk.document.id, hit.score)
+    return pages
+
+
+def score(qrels: Qrels, run: Run) -> dict[str, Estimate]:
+    """Return each measure with its confidence interval over questions."""
+    values: dict[str, list[float]] = {str(measure): [] for measure in MEASURES}
+    for metric in ir_measures.iter_calc(MEASURES, qrels, run):
+        values[str(metric.measure)].append(metric.value)
+    return {name: mean(found) for name, found in values.items()}

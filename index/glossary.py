@@ -1,0 +1,131 @@
+"""How people ask -> how the pages speak: aliases of pages and `glossary.yml` beside them.
+
+A question that uses another name gets the pages' own term added, so that both searches find it;
+the question's words stay as they are. Longest names win and use up their words: "knife needle" is
+acupotomy, and says nothing of needles.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from index.errors import PageError
+from index.text import words
+from index.types import Document
+
+FILE = "glossary.yml"
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+
+Entries = dict[str, tuple[str, ...]]
+"""Term of the pages -> other names for it."""
+
+
+def read_glossary(path: Path) -> Entries:
+    """Read one glossary file. Raises PageError naming what is wrong, by line where it is known."""
+    try:
+        rows = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PageError(f"cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise PageError(f"{f'line {mark.line + 1}: ' if mark else ''}is not YAML") from None
+    if not isinstance(rows or [], list):
+        raise PageError("must be a list of entries, each with a 'term' and a list 'also'")
+    entries: Entries = {}
+    for number, row in enumerate(rows or (), 1):
+        if not _is_entry(row):
+            raise PageError(f"entry {number} must have a 'term' and a list 'also': {row!r}")
+        entries[row["term"]] = (*entries.get(row["term"], ()), *map(str, row["also"]))
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A question, the terms `added` to it, the words they bridge, and every term it `names`."""
+
+    question: str
+    added: tuple[str, ...] = ()
+    bridged: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The question with the added terms beside it, as it is looked up."""
+        return f"{self.question} ({', '.join(self.added)})" if self.added else self.question
+
+
+@dataclass(frozen=True, slots=True)
+class Glossary:
+    """Every known name, longest first: (its words, the term to add)."""
+
+    names: tuple[tuple[tuple[str, ...], str], ...]
+
+    @classmethod
+    def of(cls, documents: Iterable[Document], entries: Mapping[str, Iterable[str]]) -> Glossary:
+        """Join the aliases of `documents` (their term is the title) with glossary `entries`."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        pages = ((d.title, d.aliases) for d in documents if d.kind in ("treatment", "condition"))
+        for term, names in (*pages, *entries.items()):
+            for key in filter(None, map(tuple, map(words, names))):
+                if not any(words(term) == words(other) for other in found.setdefault(key, [])):
+                    found[key].append(term)
+        flat = [(key, term) for key, terms in found.items() for term in terms]
+        return cls(tuple(sorted(flat, key=lambda item: (-sum(map(len, item[0])), item[0]))))
+
+    def expand(self, question: str) -> Expansion:
+        """Find the other names `question` uses; terms it already holds are not added again."""
+        tokens = words(question)
+        joined = " ".join(tokens)
+        free = [True] * len(tokens)
+        found: dict[str, None] = {}
+        used: set[tuple[str, ...]] = set()
+        wide: set[str] = set()
+        for key, term in self.names:
+            if _WIDE.search(key[0]):
+                if " ".join(key) in joined:
+                    found[term] = None
+                    joined = joined.replace(" ".join(key), " ")
+                    wide.update(t for t in tokens if key[0] in t)
+            elif key in used:
+                found[term] = None
+            elif (at := _find(key, tokens, free)) is not None:
+                free[at : at + len(key)] = [False] * len(key)
+                used.add(key)
+                found[term] = None
+        own = set(tokens)
+        distinct = {tuple(words(term)): term for term in reversed(found)}
+        added = tuple(t for t in found if t in distinct.values() and not own.issuperset(words(t)))
+        bridged = wide.union(*used) if used else wide
+        return Expansion(question, added, frozenset(bridged), tuple(found))
+
+
+def save(entries: Entries, path: Path) -> None:
+    """Write entries beside a generation."""
+    path.write_text(json.dumps(entries, ensure_ascii=False), "utf-8")
+
+
+def load(path: Path) -> Entries:
+    """Read what `save` wrote; nothing if there was nothing."""
+    if not path.exists():
+        return {}
+    return {term: tuple(names) for term, names in json.loads(path.read_text("utf-8")).items()}
+
+
+def _is_entry(row: Any) -> bool:
+    return (isinstance(row, dict) and set(row) == {"term", "also"} and isinstance(row["term"], str)
+            and isinstance(row["also"], list))
+
+
+def _find(key: tuple[str, ...], tokens: list[str], free: list[bool]) -> int | None:
+    for at in range(len(tokens) - len(key) + 1):
+        part = slice(at, at + len(key))
+        if tuple(tokens[part]) == key and all(free[part]):
+            return at
+    return None
