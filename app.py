@@ -56,7 +56,7 @@ def serve(
     host, port = host or settings.server.host, port or settings.server.port
     require_free(host, port)
     assistant = _assistant(settings)
-    assistant.retriever.warm()
+    assistant.warm()
     _say(f"Citewell is at http://{host}:{port} (Ctrl-C stops it)")
     run(assistant, host, port)
 

@@ -26,10 +26,11 @@ _REPEATS = 0.6  # share of terms in common that makes two sentences say the same
 
 _ASKED: tuple[tuple[Asked, re.Pattern[str]], ...] = tuple(
     (asked, re.compile(pattern, re.IGNORECASE)) for asked, pattern in (
+        ("cost", r"\b(costs?|prices?|pay|insurance|medicare|cover(ed|s)?|expensive|cheap\w*)\b"),
+        ("amount", r"\b(how (many|long|often|much (did|does|is|of|better|less|more))|number of|"
+                   r"percent\w*)\b|\d%"),
         ("differs", r"\b(differ\w*|versus|vs|compared|comparison|better than|or is|rather than)\b"),
         ("hurts", r"\b(hurts?|painful|sore|sting|feel like)\b(?!.*\b(my|help|for)\b)"),
-        ("amount", r"\b(how (many|long|often|much (did|does|is|of|better))|number of|percent\w*)\b"),
-        ("cost", r"\b(cost|price|pay|insurance|medicare|cover(ed|s)?|expensive|cheap\w*)\b"),
         ("safe", r"\b(safe\w*|risks?|side effects?|danger\w*|harm\w*|complication\w*|go wrong|bad)\b"),
         ("works", r"\b(help\w*|work\w*|effective\w*|good for|treat\w*|eases?|reliev\w*|relief|cure\w*|"
                   r"heal\w*|fix\w*|evidence|benefit\w*|improve\w*|placebo|worth|shrink|dissolve)\b"),

@@ -47,7 +47,8 @@ class Assistant:
             asked = standalone(asked, history, self._known_topics())
             expanded = self.retriever.expand(asked)
         with clock("retrieve"):
-            hits = self.retriever.retrieve(expanded.text, count=_HITS)
+            hits = self.retriever.retrieve(
+                expanded.text, count=_HITS, topics=expanded.topics)
         with clock("compose"):
             sure = evidence(expanded, hits, self.retriever.knows, sorted_as.lang)
             threshold = self.settings.answers.min_evidence
@@ -58,6 +59,11 @@ class Assistant:
         trace = Trace(sorted_as, asked, expanded.text, sure, threshold, (), clock.milliseconds)
         return Answer(kind, sentences, citations, self._notices(kind, sorted_as, bool(sentences)),
                       tuple(hits), trace)
+
+    def warm(self) -> None:
+        """Load the model and every lazy part, so that the first visitor does not wait."""
+        for question in self.settings.clinic.questions[:1] or ("What is acupuncture?",):
+            self.answer(question)
 
     def _known_topics(self) -> Topics:
         """Collect the topics of the generation that answers, once a generation."""

@@ -37,8 +37,8 @@ def run_golden(questions: Sequence[Question], retriever: Retriever) -> tuple[Qre
             turns: list[Turn] = []
             for earlier in question.history:
                 turns.append(Turn(earlier, standalone(earlier, turns, topics), "answer"))
-            asked = retriever.expand(standalone(asked, turns, topics)).text
-            hits = retriever.retrieve(asked, count=_DEPTH)
+            expanded = retriever.expand(standalone(asked, turns, topics))
+            hits = retriever.retrieve(expanded.text, count=_DEPTH, topics=expanded.topics)
             qrels[question.id] = dict.fromkeys(question.pages, 1)
             run[question.id] = by_page(hits)
     return qrels, run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,16 @@ def read_glossary(path: Path) -> Entries:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A question, the terms `added` to it, the words they bridge, and every term it `names`."""
+    """A question, the terms `added` to it, the words they bridge, and every term it `names`.
+
+    `topics` are the titles of treatment and condition pages among the names, with their kind.
+    """
 
     question: str
     added: tuple[str, ...] = ()
     bridged: frozenset[str] = frozenset()
     names: tuple[str, ...] = ()
+    topics: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -63,47 +67,64 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Glossary:
-    """Every known name, longest first: (its words, the term to add)."""
+    """Every known name, longest first: (its words, the term to add).
+
+    `plain` are the names a page's own text uses: they are understood as they stand, and adding
+    the page's title would only draw the search away from the section they are about. `topics` are
+    the titles of treatment and condition pages with their kind.
+    """
 
     names: tuple[tuple[tuple[str, ...], str], ...]
+    plain: frozenset[tuple[tuple[str, ...], str]]
+    topics: Mapping[str, str]
 
     @classmethod
     def of(cls, documents: Iterable[Document], entries: Mapping[str, Iterable[str]]) -> Glossary:
         """Join the aliases of `documents` (their term is the title) with glossary `entries`."""
         found: dict[tuple[str, ...], list[str]] = {}
-        pages = ((d.title, d.aliases) for d in documents if d.kind in ("treatment", "condition"))
-        for term, names in (*pages, *entries.items()):
-            for key in filter(None, map(tuple, map(words, names))):
-                if not any(words(term) == words(other) for other in found.setdefault(key, [])):
-                    found[key].append(term)
+        topics: dict[str, str] = {}
+        plain: set[tuple[tuple[str, ...], str]] = set()
+        for document in documents:
+            if document.kind in ("treatment", "condition"):
+                topics[document.title] = document.kind
+                text = f" {' '.join(words(document.text))} "
+                for name in (document.title, *document.aliases):
+                    key = tuple(words(name))
+                    _add(found, key, document.title)
+                    if f" {' '.join(key)} " in text:
+                        plain.add((key, document.title))
+        for term, names in entries.items():
+            for name in names:
+                _add(found, tuple(words(name)), term)
         flat = [(key, term) for key, terms in found.items() for term in terms]
-        return cls(tuple(sorted(flat, key=lambda item: (-sum(map(len, item[0])), item[0]))))
+        longest = sorted(flat, key=lambda item: (-sum(map(len, item[0])), item[0]))
+        return cls(tuple(longest), frozenset(plain), topics)
 
     def expand(self, question: str) -> Expansion:
         """Find the other names `question` uses; terms it already holds are not added again."""
         tokens = words(question)
         joined = " ".join(tokens)
         free = [True] * len(tokens)
-        found: dict[str, None] = {}
+        found: dict[str, bool] = {}
         used: set[tuple[str, ...]] = set()
         wide: set[str] = set()
         for key, term in self.names:
             if _WIDE.search(key[0]):
                 if " ".join(key) in joined:
-                    found[term] = None
+                    found[term] = True
                     joined = joined.replace(" ".join(key), " ")
                     wide.update(t for t in tokens if key[0] in t)
-            elif key in used:
-                found[term] = None
-            elif (at := _find(key, tokens, free)) is not None:
-                free[at : at + len(key)] = [False] * len(key)
-                used.add(key)
-                found[term] = None
+            elif key in used or (at := _find(key, tokens, free)) is not None:
+                if key not in used:
+                    free[at : at + len(key)] = [False] * len(key)
+                    used.add(key)
+                found[term] = found.get(term, False) or (key, term) not in self.plain
         own = set(tokens)
         distinct = {tuple(words(term)): term for term in reversed(found)}
-        added = tuple(t for t in found if t in distinct.values() and not own.issuperset(words(t)))
-        bridged = wide.union(*used) if used else wide
-        return Expansion(question, added, frozenset(bridged), tuple(found))
+        added = tuple(t for t, helps in found.items()
+                      if helps and t in distinct.values() and not own.issuperset(words(t)))
+        topics = {term: self.topics[term] for term in found if term in self.topics}
+        return Expansion(question, added, frozenset(wide.union(*used)), tuple(found), topics)
 
 
 def save(entries: Entries, path: Path) -> None:
@@ -121,6 +142,11 @@ def load(path: Path) -> Entries:
 def _is_entry(row: Any) -> bool:
     return (isinstance(row, dict) and set(row) == {"term", "also"} and isinstance(row["term"], str)
             and isinstance(row["also"], list))
+
+
+def _add(found: dict[tuple[str, ...], list[str]], key: tuple[str, ...], term: str) -> None:
+    if key and not any(words(term) == words(other) for other in found.setdefault(key, [])):
+        found[key].append(term)
 
 
 def _find(key: tuple[str, ...], tokens: list[str], free: list[bool]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from index.text import terms
 from index.types import Chunk, Document, Hit
 
 _log = logging.getLogger(__name__)
+_OFF_TOPIC = 0.85
 _POOL = 100
 """Passages each side may bring to the fusion."""
 
@@ -106,24 +107,30 @@ class Retriever:
         """Return the passages of one page, in its order."""
         return [c for c in self._opened.generation.chunks if c.document is document]
 
-    def retrieve(self, question: str, *, count: int = 8) -> list[Hit]:
-        """Return the `count` best passages for a standalone question, best first."""
+    def retrieve(
+        self, question: str, *, count: int = 8, topics: Mapping[str, str] | None = None
+    ) -> list[Hit]:
+        """Return the `count` best passages for a standalone question, best first.
+
+        `topics` (titles of the treatment and condition pages the question names, with their kind)
+        keeps pages on other treatments and conditions behind: "is acupuncture safe" is not about
+        rheumatoid arthritis.
+        """
         opened = self._current()
         generation = opened.generation
         dense = generation.nearest(self._encoder.encode_question(question), _POOL)
         by_position = generation.lexical.scores(terms(question))
         strongest = sorted(by_position, key=lambda at: (-by_position[at], at))[:_POOL]
         lexical = {generation.chunks[at].id: by_position[at] for at in strongest}
-        fused = fuse(dense, lexical, dense_weight=self._settings.dense_weight)
+        fused = [
+            (score * _on_topic(opened.chunks_by_id[i].document, topics or {}), i)
+            for i, score in fuse(dense, lexical, dense_weight=self._settings.dense_weight)
+        ]
+        fused.sort(key=lambda pair: -pair[0])
         return [
             Hit(opened.chunks_by_id[i], rank, score, dense.get(i), lexical.get(i))
-            for rank, (i, score) in enumerate(fused[:count], 1)
+            for rank, (score, i) in enumerate(fused[:count], 1)
         ]
-
-    def warm(self) -> None:
-        """Load the model and every lazy part, so that the first visitor does not wait."""
-        self.retrieve(self.expand(self.correct("warming up")).text)
-        self.rarity("")
 
     def _current(self) -> _Opened:
         try:
@@ -140,6 +147,15 @@ class Retriever:
 
     def _changed_at(self) -> int:
         return (self._data / "manifest.json").stat().st_mtime_ns
+
+
+def _on_topic(document: Document, topics: Mapping[str, str]) -> float:
+    """Return what a passage's score keeps: less on a page about something else than was named."""
+    if document.title in topics or document.kind not in ("treatment", "condition"):
+        return 1.0
+    if document.kind == "condition":
+        return _OFF_TOPIC if topics else 1.0
+    return _OFF_TOPIC if "treatment" in topics.values() else 1.0
 
 
 class LangChainRetriever(BaseRetriever):
