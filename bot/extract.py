@@ -8,7 +8,7 @@ the weights were set on the development half of the golden set.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,6 +61,7 @@ class Weights:
     covered: float = 1.2  # share of the question's rare terms it holds, 0..1
     by_heading: float = 0.5  # of a term that only the title or headings hold
     heading: float = 0.5  # share of the question's rare terms in title and headings, 0..1
+    unasked: float = 0.4  # taken off for the share of its heading that was not asked about
     first: float = 0.3  # standing first in its passage; the second gets half, and so on
     cue: float = 0.2  # words such an answer has: numbers for "how many"
     dangling: float = 0.5  # taken off for "This ...", which needs the sentence before
@@ -118,6 +119,7 @@ def _score(
         chunk = hit.chunk
         above = set(terms(" ".join((chunk.document.title, *chunk.headings))))
         spans = sentence_spans(chunk.document.text, chunk.start, chunk.end, chunk.document.lang)
+        unasked = _unasked(chunk.headings[-1:], wanted, rarity)
         heading = sum(weight for term, weight in wanted.items() if term in above) / total
         for at, (start, end) in enumerate(spans):
             quote = Quote(chunk, start, end)
@@ -128,11 +130,20 @@ def _score(
                           for t, w in wanted.items()) / total
             cue = _CUES.get(kind)
             score = (by.passage * hit.score + by.covered * covered + by.heading * heading
-                     + by.first / (1 + at)
+                     - by.unasked * unasked + by.first / (1 + at)
                      + (by.cue if cue and cue.search(quote.text) else 0.0)
                      - (by.dangling if _DANGLES.match(quote.text) else 0.0))
             found.append(_Candidate(quote, hit, score, own))
     return found
+
+
+def _unasked(
+    headings: Sequence[str], wanted: Container[str], rarity: Callable[[str], float]
+) -> float:
+    """Return how much of a heading is beside the question: "in pregnancy" to "is it safe"."""
+    weights = {term: rarity(term) for heading in headings for term in terms(heading)}
+    total = sum(weights.values())
+    return sum(w for t, w in weights.items() if t not in wanted) / total if total else 0.0
 
 
 def _quotable(sentence: str) -> bool:
