@@ -33,9 +33,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="Where the index lives.")
-]
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Where the index lives.")]
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Which clinic (default: clinic.toml here)."),
@@ -109,9 +107,7 @@ def ask(
 
 @cli.command(name="eval")
 def evaluate(
-    what: Annotated[
-        str, typer.Argument(help="all, retrieval, answers, safety or speed.")
-    ] = "all",
+    what: Annotated[str, typer.Argument(help="all, retrieval, answers, safety or speed.")] = "all",
     data: Data = None,
     config: Config = None,
     questions: Annotated[
@@ -173,6 +169,7 @@ def _index(settings: Settings, inputs: list[str] | None, *, rebuild: bool = Fals
 
     pages = inputs or [*map(str, settings.corpus.folders), *settings.corpus.sites]
     with _progress() as (advance, say):
+
         def skip(skipped: Skipped) -> None:
             say(f"skipped {skipped.name}: {skipped.reason}")
 
@@ -191,11 +188,22 @@ def _index(settings: Settings, inputs: list[str] | None, *, rebuild: bool = Fals
 def _progress() -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
     """Yield a function that moves the bar and one that prints a line above it."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("passages, time left"), TimeRemainingColumn(compact=True))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("passages, time left"),
+        TimeRemainingColumn(compact=True),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading pages", total=None)
 

@@ -29,13 +29,18 @@ class Quote:
 
 
 def cite(quotes: Sequence[Quote]) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
-    """Number the quotes and return the sentences with the citations they rest on."""
+    """Give the quotes numbers; return the sentences with the citations they rest on."""
     sentences: list[Sentence] = []
     citations: list[Citation] = []
     for quote in quotes:
-        known = next((c.number for c in citations
-                      if (c.chunk.id, c.start, c.end) == (quote.chunk.id, quote.start, quote.end)),
-                     None)
+        known = next(
+            (
+                c.number
+                for c in citations
+                if (c.chunk.id, c.start, c.end) == (quote.chunk.id, quote.start, quote.end)
+            ),
+            None,
+        )
         if known is None:
             known = len(citations) + 1
             citations.append(Citation(known, quote.chunk, quote.start, quote.end))

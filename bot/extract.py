@@ -24,32 +24,45 @@ MOST_WORDS = 95
 _PASSAGES = 6
 _REPEATS = 0.6  # share of terms in common that makes two sentences say the same
 
-_ASKED: tuple[tuple[Asked, re.Pattern[str]], ...] = tuple(
-    (asked, re.compile(pattern, re.IGNORECASE)) for asked, pattern in (
-        ("cost", r"\b(costs?|prices?|pay|insurance|medicare|cover(ed|s)?|expensive|cheap\w*)\b"),
-        ("amount", r"\b(how (many|long|often|much (did|does|is|of|better|less|more))|number of|"
-                   r"percent\w*)\b|\d%"),
-        ("differs", r"\b(differ\w*|versus|vs|compared|comparison|better than|or is|rather than)\b"),
-        ("hurts", r"\b(hurts?|painful|sore|sting|feel like)\b(?!.*\b(my|help|for)\b)"),
-        ("safe", r"\b(safe\w*|risks?|side effects?|danger\w*|harm\w*|complication\w*|go wrong|bad)\b"),
-        ("works", r"\b(help\w*|work\w*|effective\w*|good for|treat\w*|eases?|reliev\w*|relief|cure\w*|"
-                  r"heal\w*|fix\w*|evidence|benefit\w*|improve\w*|placebo|worth|shrink|dissolve)\b"),
-        ("what", r"\b(what (is|are|does)|whats|what's|define|meaning|explain)\b"),
-    ))  # fmt: skip
+_ASKED: tuple[tuple[Asked, str], ...] = (
+    ("cost", r"\b(costs?|prices?|pay|insurance|medicare|cover(ed|s)?|expensive|cheap\w*)\b"),
+    (
+        "amount",
+        r"\b(how (many|long|often|much (did|does|is|of|better|less|more))|number of|"
+        r"percent\w*)\b|\d%",
+    ),
+    ("differs", r"\b(differ\w*|versus|vs|compared|comparison|better than|or is|rather than)\b"),
+    ("hurts", r"\b(hurts?|painful|sore|sting|feel like)\b(?!.*\b(my|help|for)\b)"),
+    ("safe", r"\b(safe\w*|risks?|side effects?|danger\w*|harm\w*|complication\w*|go wrong|bad)\b"),
+    (
+        "works",
+        r"\b(help\w*|work\w*|effective\w*|good for|treat\w*|eases?|reliev\w*|relief|cure\w*|"
+        r"heal\w*|fix\w*|evidence|benefit\w*|improve\w*|placebo|worth|shrink|dissolve)\b",
+    ),
+    ("what", r"\b(what (is|are|does)|whats|what's|define|meaning|explain)\b"),
+)
 _CUES: dict[Asked, re.Pattern[str]] = {
-    "works": re.compile(r"\b(help\w*|eas\w+|reliev\w*|better|evidence|trials?|reviews?|found|shown?|"
-                        r"improv\w*|no (good|reliable)|less pain)\b", re.I),
-    "safe": re.compile(r"\b(safe|risks?|bleed\w*|bruis\w*|infection|injur\w*|harm\w*|side effects?|"
-                       r"puncture|serious|avoid|ask)\b", re.I),
+    "works": re.compile(
+        r"\b(help\w*|eas\w+|reliev\w*|better|evidence|trials?|reviews?|found|"
+        r"shown?|improv\w*|no (good|reliable)|less pain)\b",
+        re.I,
+    ),
+    "safe": re.compile(
+        r"\b(safe|risks?|bleed\w*|bruis\w*|infection|injur\w*|harm\w*|side effects?|"
+        r"puncture|serious|avoid|ask)\b",
+        re.I,
+    ),
     "amount": re.compile(r"\d|\b(one|two|three|four|five|six|several|dozens?|half)\b", re.I),
-    "hurts": re.compile(r"\b(hurt\w*|ach\w+|sore\w*|sharp\w*|pain\w*|feel\w*|dull|bruis\w*)\b", re.I),
-    "differs": re.compile(r"\b(than|compared|while|against|unlike|both|neither|ordinary|blade)\b", re.I),
+    "hurts": re.compile(r"\b(hurt\w*|ach\w+|sore\w*|sharp\w*|pain\w*|feel\w*|dull)\b", re.I),
+    "differs": re.compile(r"\b(than|compared|while|against|unlike|both|neither|ordinary)\b", re.I),
     "cost": re.compile(r"\$|\b(cost\w*|pay\w*|pric\w*|cover\w*|Medicare|insur\w*)\b", re.I),
     "what": re.compile(r"\b(is|are|means|uses?|involves?|called)\b", re.I),
 }
 _DANGLES = re.compile(
     r"^(it|this|that|these|those|they|such|he|she|however|but|and|also|moreover|below|in contrast|"
-    r"for these|therefore|furthermore|besides)\b", re.I)
+    r"for these|therefore|furthermore|besides)\b",
+    re.I,
+)
 _SPLIT = re.compile(r"\bguidelines?\b.*\b(disagree|differ|split)", re.I)
 
 
@@ -83,7 +96,7 @@ class _Candidate:
 
 def asked(question: str) -> Asked:
     """Return what kind of answer a question is after."""
-    return next((kind for kind, pattern in _ASKED if pattern.search(question)), "other")
+    return next((kind for kind, pattern in _ASKED if re.search(pattern, question, re.I)), "other")
 
 
 def extract(
@@ -126,13 +139,23 @@ def _score(
             if not _quotable(quote.text):
                 continue
             own = frozenset(terms(quote.text))
-            covered = sum(w * (1.0 if t in own else by.by_heading if t in above else 0.0)
-                          for t, w in wanted.items()) / total
+            covered = (
+                sum(
+                    w * (1.0 if t in own else by.by_heading if t in above else 0.0)
+                    for t, w in wanted.items()
+                )
+                / total
+            )
             cue = _CUES.get(kind)
-            score = (by.passage * hit.score + by.covered * covered + by.heading * heading
-                     - by.unasked * unasked + by.first / (1 + at)
-                     + (by.cue if cue and cue.search(quote.text) else 0.0)
-                     - (by.dangling if _DANGLES.match(quote.text) else 0.0))
+            score = (
+                by.passage * hit.score
+                + by.covered * covered
+                + by.heading * heading
+                - by.unasked * unasked
+                + by.first / (1 + at)
+                + (by.cue if cue and cue.search(quote.text) else 0.0)
+                - (by.dangling if _DANGLES.match(quote.text) else 0.0)
+            )
             found.append(_Candidate(quote, hit, score, own))
     return found
 
@@ -149,8 +172,11 @@ def _unasked(
 def _quotable(sentence: str) -> bool:
     """Leave out fragments, questions, bare links, list lead-ins and breathless sentences."""
     count = len(sentence.split())
-    return (4 <= count <= 60 and not sentence.rstrip().endswith(("?", ":"))
-            and sentence.count("http") * 12 < count)
+    return (
+        4 <= count <= 60
+        and not sentence.rstrip().endswith(("?", ":"))
+        and sentence.count("http") * 12 < count
+    )
 
 
 def _beside(best: _Candidate, candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -161,11 +187,19 @@ def _beside(best: _Candidate, candidates: Sequence[_Candidate]) -> list[_Candida
     for candidate in [*sorted(same, key=lambda c: -c.score), *others]:
         length = len(candidate.quote.text.split())
         own_page = candidate.quote.chunk.document.id == best.quote.chunk.document.id
-        enough = (WEIGHTS.enough_same if candidate.hit is best.hit
-                  else WEIGHTS.enough_page if own_page else WEIGHTS.enough_other)
-        if (len(chosen) == MOST_SENTENCES or used + length > MOST_WORDS
-                or candidate.score < enough * best.score
-                or any(_alike(candidate, other) for other in chosen)):
+        enough = (
+            WEIGHTS.enough_same
+            if candidate.hit is best.hit
+            else WEIGHTS.enough_page
+            if own_page
+            else WEIGHTS.enough_other
+        )
+        if (
+            len(chosen) == MOST_SENTENCES
+            or used + length > MOST_WORDS
+            or candidate.score < enough * best.score
+            or any(_alike(candidate, other) for other in chosen)
+        ):
             continue
         chosen.append(candidate)
         used += length

@@ -21,25 +21,36 @@ Slot = Literal["treatment", "condition", "other"]
 
 _POINTS_BACK = re.compile(
     r"^(and|or|but|so|also|what about|how about|what if|then|ok(ay)?( and| so)?|same for|why|"
-    r"why not|really|how come)\b", re.I)
+    r"why not|really|how come)\b",
+    re.I,
+)
 _PRONOUN = re.compile(
     r"\b(it|its|that|this|they|them|those|these|the treatment|the procedure|the needles?|"
-    r"that one|the other one)\b", re.I)
+    r"that one|the other one)\b",
+    re.I,
+)
 _LEAD_IN = re.compile(
-    r"^\s*(?:(?:and|or|but|so|also|ok(?:ay)?|then|what about|how about|same for)[\s,]+)+", re.I)
+    r"^\s*(?:(?:and|or|but|so|also|ok(?:ay)?|then|what about|how about|same for)[\s,]+)+", re.I
+)
 _SHORT = 7
-_GENERIC = frozenset(terms(
-    "session visit treatment appointment needle hurt pain painful ache sore safe risk side effect "
-    "danger work help effective long last often many much cost expensive need feel different "
-    "happen next day week month year better worse stop start first time evidence proof study sure "
-    "people everyone cure fix good bad normal wait take away result expect afterwards after before "
-    "course percent lot little thing kind way use used doctor"))
+_GENERIC = frozenset(
+    terms(
+        "session visit treatment appointment needle hurt pain painful ache sore safe risk side "
+        "effect danger work help effective long last often many much cost expensive need feel "
+        "different happen next day week month year better worse stop start first time evidence "
+        "proof study sure people everyone cure fix good bad normal wait take away result expect "
+        "afterwards after before course percent lot little thing kind way use used doctor"
+    )
+)
 """Terms that say nothing of what the question is about."""
 _BODY = re.compile(
     r"\b(back|neck|knees?|hips?|shoulders?|elbows?|wrists?|hands?|fingers?|thumbs?|feet|foot|heels?|"
-    r"ankles?|jaw|head|legs?|arms?|calf|toes?|spine)\b", re.I)
+    r"ankles?|jaw|head|legs?|arms?|calf|toes?|spine)\b",
+    re.I,
+)
 _NO_PAIN_AFTER = re.compile(
-    r"\s*(pain|ache|arthritis|injur|sprain|spur|replace|surgery|operat|tendon|swell)", re.I)
+    r"\s*(pain|ache|arthritis|injur|sprain|spur|replace|surgery|operat|tendon|swell)", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,8 @@ def _swap(template: str, had: Mapping[Slot, str], has: Mapping[Slot, str]) -> st
         if core and core in template:
             template = template.replace(core, name, 1)
         else:
-            template = f"{template.rstrip(' ?.!')} {'for' if slot == 'condition' else 'with'} {name}?"
+            link = "for" if slot == "condition" else "with"
+            template = f"{template.rstrip(' ?.!')} {link} {name}?"
     return " ".join(word for word, _ in groupby(template.split()))
 
 

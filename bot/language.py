@@ -15,10 +15,14 @@ _SCRIPTS = (
     ("vi", re.compile(r"[ăđơưĂĐƠƯạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]")),
 )
 _SMALL_WORDS = {
-    "es": frozenset("el la los las de del que para por una unos como cuanto cuantas cuantos puedo "
-                    "tengo con sin mi es esta duele dolor sirve ayuda hola gracias me y en".split()),
-    "fr": frozenset("le la les des du que pour une est ce je j mon ma avec sans combien comment "
-                    "puis ai mal aide bonjour merci quoi peut et dans au aux".split()),
+    "es": frozenset(
+        "el la los las de del que para por una unos como cuanto cuantas cuantos puedo "
+        "tengo con sin mi es esta duele dolor sirve ayuda hola gracias me y en".split()
+    ),
+    "fr": frozenset(
+        "le la les des du que pour une est ce je j mon ma avec sans combien comment "
+        "puis ai mal aide bonjour merci quoi peut et dans au aux".split()
+    ),
 }
 _LEAST = 2
 

@@ -19,9 +19,7 @@ REFUSAL = (
     "I can't answer that from this clinic's pages, and I won't guess. I can answer questions "
     "about the treatments described there."
 )
-OUT_OF_SCOPE = (
-    "I can only answer questions about this clinic's treatments, from its own pages."
-)
+OUT_OF_SCOPE = "I can only answer questions about this clinic's treatments, from its own pages."
 PERSONAL = (
     "I can't judge your own case: that needs someone who knows your history. Here is what the "
     "pages say in general. Ask your clinician before you decide anything, and don't start, stop "
@@ -87,24 +85,26 @@ _TODAY = {
 _CRISIS = {
     "en": "You matter. Call or text {crisis} now, any time. In danger right now, call {ambulance}.",
     "es": "Usted importa. Llame al {crisis} ahora (en EE. UU. marque 2 para español). Si corre "
-          "peligro, llame al {ambulance}.",
-    "ko": "당신은 소중합니다. 지금 {crisis}로 전화하세요. 당장 위험하다면 {ambulance}에 전화하세요.",
+    "peligro, llame al {ambulance}.",
+    "ko": "당신은 소중합니다. 지금 {crisis}로 전화하세요. "
+    "당장 위험하다면 {ambulance}에 전화하세요.",
     "zh": "您很重要。请现在就拨打 {crisis}。若有危险，请拨打 {ambulance}。",
     "vi": "Bạn rất quan trọng. Hãy gọi {crisis} ngay. Nếu đang nguy hiểm, hãy gọi {ambulance}.",
     "fr": "Vous comptez. Appelez le {crisis} maintenant. En danger immédiat, appelez le "
-          "{ambulance}.",
+    "{ambulance}.",
 }
 _POISON = {
     "en": "Call Poison Help at {poison} now, day or night. Collapsed, a seizure, or trouble "
-          "breathing: call {ambulance}.",
+    "breathing: call {ambulance}.",
     "es": "Llame ahora a Poison Help al {poison}. Si hay desmayo, convulsión o dificultad para "
-          "respirar, llame al {ambulance}.",
-    "ko": "지금 바로 {poison}(독극물 상담)에 전화하세요. 쓰러지거나 숨쉬기 힘들면 {ambulance}에 전화하세요.",
+    "respirar, llame al {ambulance}.",
+    "ko": "지금 바로 {poison}(독극물 상담)에 전화하세요. "
+    "쓰러지거나 숨쉬기 힘들면 {ambulance}에 전화하세요.",
     "zh": "请立即拨打毒物求助热线 {poison}。若昏倒、抽搐或呼吸困难，请拨打 {ambulance}。",
     "vi": "Hãy gọi trung tâm chống độc {poison} ngay. Nếu ngất, co giật hoặc khó thở, gọi "
-          "{ambulance}.",
+    "{ambulance}.",
     "fr": "Appelez le centre antipoison au {poison} maintenant. Malaise, convulsions ou gêne pour "
-          "respirer : appelez le {ambulance}.",
+    "respirer : appelez le {ambulance}.",
 }
 _TEXTS = {"call": _CALL_NOW, "today": _TODAY, "crisis": _CRISIS, "poison": _POISON}
 _FIXED = {
@@ -151,11 +151,22 @@ def fixed(triaged: Triage, rule: Rule | None, settings: Settings) -> Notice:
 
 def _about_clinic(clinic: Clinic) -> str:
     """Say what the clinic's settings say of itself; what they leave out, a person will know."""
-    said = [f"{label}: {value}." for label, value in (
-        ("Hours", clinic.hours), ("Address", clinic.address), ("Prices", clinic.prices),
-        ("Insurance", clinic.insurance), ("Parking", clinic.parking)) if value]
-    about = f"About {clinic.name}. " + " ".join(said) if said else (
-        f"I don't have {clinic.name}'s hours, prices or bookings.")
+    said = [
+        f"{label}: {value}."
+        for label, value in (
+            ("Hours", clinic.hours),
+            ("Address", clinic.address),
+            ("Prices", clinic.prices),
+            ("Insurance", clinic.insurance),
+            ("Parking", clinic.parking),
+        )
+        if value
+    ]
+    about = (
+        f"About {clinic.name}. " + " ".join(said)
+        if said
+        else (f"I don't have {clinic.name}'s hours, prices or bookings.")
+    )
     return f"{about} The staff can tell you more."
 
 

@@ -47,18 +47,27 @@ class Assistant:
             asked = standalone(asked, history, self._known_topics())
             expanded = self.retriever.expand(asked)
         with clock("retrieve"):
-            hits = self.retriever.retrieve(
-                expanded.text, count=_HITS, topics=expanded.topics)
+            hits = self.retriever.retrieve(expanded.text, count=_HITS, topics=expanded.topics)
         with clock("compose"):
             sure = evidence(expanded, hits, self.retriever.knows, sorted_as.lang)
             threshold = self.settings.answers.min_evidence
-            quotes = () if sure < threshold else extract(
-                expanded.text, hits, self.retriever.rarity, self.retriever.passages_of)
+            quotes = (
+                ()
+                if sure < threshold
+                else extract(expanded.text, hits, self.retriever.rarity, self.retriever.passages_of)
+            )
             sentences, citations = cite(quotes)
-        kind: AnswerKind = sorted_as.kind if sentences or sorted_as.kind == "personal" else "refusal"
+        stands = bool(sentences) or sorted_as.kind == "personal"
+        kind: AnswerKind = sorted_as.kind if stands else "refusal"
         trace = Trace(sorted_as, asked, expanded.text, sure, threshold, (), clock.milliseconds)
-        return Answer(kind, sentences, citations, self._notices(kind, sorted_as, bool(sentences)),
-                      tuple(hits), trace)
+        return Answer(
+            kind,
+            sentences,
+            citations,
+            self._notices(kind, sorted_as, bool(sentences)),
+            tuple(hits),
+            trace,
+        )
 
     def warm(self) -> None:
         """Load the model and every lazy part, so that the first visitor does not wait."""
@@ -76,8 +85,9 @@ class Assistant:
     def _notices(self, kind: AnswerKind, triaged: Triage, answered: bool) -> tuple[Notice, ...]:
         first: list[Notice] = []
         if kind == "personal":
-            first.append(Notice("personal", notices.PERSONAL if answered
-                                else notices.PERSONAL_UNANSWERED))
+            first.append(
+                Notice("personal", notices.PERSONAL if answered else notices.PERSONAL_UNANSWERED)
+            )
         elif kind == "refusal":
             first.append(notices.refusal(triaged.lang))
         if answered and (said := notices.language(triaged.lang)):
@@ -87,16 +97,23 @@ class Assistant:
     def _fixed(self, triaged: Triage, clock: _Clock) -> Answer:
         first = notices.fixed(triaged, rulebook().find(triaged.rule), self.settings)
         last = notices.for_kind(triaged.kind, self.settings, triaged.lang)
-        return Answer(triaged.kind, (), (), (first, *last), (),
-                      Trace(triaged, milliseconds=clock.milliseconds))
+        return Answer(
+            triaged.kind,
+            (),
+            (),
+            (first, *last),
+            (),
+            Trace(triaged, milliseconds=clock.milliseconds),
+        )
 
 
 def failed(settings: Settings) -> Answer:
     """Return what a visitor gets when something broke: a fixed sentence and whom to ask."""
     triaged = Triage("error", "error", "an exception, see the log")
     notice = Notice("error", notices.ERROR)
-    return Answer("error", (), (), (notice, *notices.for_kind("error", settings)), (),
-                  Trace(triaged))
+    return Answer(
+        "error", (), (), (notice, *notices.for_kind("error", settings)), (), Trace(triaged)
+    )
 
 
 class _Clock:

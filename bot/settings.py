@@ -87,7 +87,6 @@ class Settings(BaseSettings):
     answers: AnswerSettings = AnswerSettings()
     server: Server = Server()
 
-
     @model_validator(mode="after")
     def _numbers_are_known(self) -> Settings:
         known = tomllib.loads(_COUNTRIES.read_text("utf-8"))
@@ -96,7 +95,8 @@ class Settings(BaseSettings):
         if not filled.ambulance:
             raise ValueError(
                 f"clinic.country = {self.clinic.country!r} is not one of {', '.join(known)}; "
-                "give its numbers under [emergency]")
+                "give its numbers under [emergency]"
+            )
         object.__setattr__(self, "emergency", filled)
         return self
 

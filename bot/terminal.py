@@ -29,8 +29,9 @@ def as_text(answer: Answer, heading: str = "") -> str:
         if document.evidence:
             notes.append(f"evidence: {document.evidence}")
         lines += _wrap(f"[{citation.number}] " + " · ".join(dict.fromkeys(notes)), indent="    ")
-        lines += [f"    {s.authors or s.title} {s.year or ''} {s.link}".rstrip()
-                  for s in citation.sources]
+        lines += [
+            f"    {s.authors or s.title} {s.year or ''} {s.link}".rstrip() for s in citation.sources
+        ]
     lines.append("")
     for notice in answer.notices:
         if notice.kind in ("disclaimer", "contact", "ai"):
@@ -55,8 +56,10 @@ def trace_as_text(answer: Answer) -> str:
         dense = "-" if hit.dense is None else f"{hit.dense:.3f}"
         lexical = "-" if hit.lexical is None else f"{hit.lexical:.2f}"
         where = " > ".join((hit.chunk.document.id, *hit.chunk.headings))
-        lines.append(f"{hit.rank:3} score {hit.score:.3f} dense {dense} lexical {lexical} "
-                     f"({hit.found_by}) {where}")
+        lines.append(
+            f"{hit.rank:3} score {hit.score:.3f} dense {dense} lexical {lexical} "
+            f"({hit.found_by}) {where}"
+        )
     times = ", ".join(f"{step} {ms:.1f} ms" for step, ms in trace.milliseconds.items())
     return "\n".join([*lines, f"time: {times}"]) + "\n"
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from bot import language
 from bot.types import AnswerKind, Triage
@@ -133,31 +134,26 @@ def rulebook() -> Rulebook:
     rules = tuple(_rule(entry, groups) for entry in data["rule"])
     contexts = {name: _compile(words, groups) for name, words in data["contexts"].items()}
     urgent = [r for r in data["rule"] if r["kind"] == "emergency"]
-    vocabulary = re.findall(r"[a-z]{4,}", " ".join(
-        [*groups.values(), *(part for r in urgent for part in r.get("en", []))]))
+    vocabulary = re.findall(
+        r"[a-z]{4,}",
+        " ".join([*groups.values(), *(part for r in urgent for part in r.get("en", []))]),
+    )
     return Rulebook(rules, contexts, Speller([" ".join(vocabulary)], long=6))
 
 
-def _rule(entry: dict[str, object], groups: dict[str, str]) -> Rule:
+def _rule(entry: dict[str, Any], groups: dict[str, str]) -> Rule:
     fields = {key: value for key, value in entry.items() if key not in _LANGUAGES}
-    unless = fields.pop("unless", None)
+    if "unless" in fields:
+        fields["unless"] = _compile(fields["unless"], groups)
+    spoken = [lang for lang in _LANGUAGES if lang in entry]
     patterns = {
-        lang: tuple(c for p in _listed(entry[lang]) for c in _conjunctions(str(p), groups))
-        for lang in _LANGUAGES if lang in entry
+        lang: tuple(c for pattern in entry[lang] for c in _conjunctions(pattern, groups))
+        for lang in spoken
     }
-    return Rule(**fields, patterns=patterns,  # type: ignore[arg-type]
-                unless=_compile(str(unless), groups) if unless else None)
+    return Rule(patterns=patterns, **fields)
 
 
-def _listed(value: object) -> Iterator[object]:
-    if not isinstance(value, list):
-        raise TypeError(f"{_FILE.name}: patterns must be a list, not {value!r}")
-    yield from value
-
-
-def _conjunctions(
-    pattern: str, groups: dict[str, str]
-) -> Iterator[tuple[re.Pattern[str], ...]]:
+def _conjunctions(pattern: str, groups: dict[str, str]) -> Iterator[tuple[re.Pattern[str], ...]]:
     """Yield the parts of each alternative; those of one part are kept together, for speed."""
     alternatives = list(_alternatives(pattern))
     if single := [a for a in alternatives if " + " not in a]:
@@ -179,9 +175,14 @@ def _compile(pattern: str, groups: dict[str, str]) -> re.Pattern[str]:
     Alternatives in Korean or Chinese have no word boundaries around them, so these match anywhere.
     """
     expanded = _expand(pattern, tuple(groups.items()))
-    return re.compile("|".join(
-        f"(?:{alternative})" if _WIDE.search(alternative) else rf"(?<!\w)(?:{alternative})(?!\w)"
-        for alternative in _alternatives(expanded)))
+    return re.compile(
+        "|".join(
+            f"(?:{alternative})"
+            if _WIDE.search(alternative)
+            else rf"(?<!\w)(?:{alternative})(?!\w)"
+            for alternative in _alternatives(expanded)
+        )
+    )
 
 
 def _alternatives(pattern: str) -> Iterator[str]:

@@ -72,8 +72,10 @@ class Citation:
     def __post_init__(self) -> None:
         """Refuse a quote that is empty or not inside its passage."""
         if not self.chunk.start <= self.start < self.end <= self.chunk.end:
-            raise ValueError(f"a quote at {self.start}..{self.end} is not inside its passage at "
-                             f"{self.chunk.start}..{self.chunk.end}")
+            raise ValueError(
+                f"a quote at {self.start}..{self.end} is not inside its passage at "
+                f"{self.chunk.start}..{self.chunk.end}"
+            )
 
     @property
     def quote(self) -> str:

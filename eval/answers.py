@@ -41,8 +41,11 @@ def judge(question: Question, answer: Answer) -> Judged:
     if answer.kind != question.kind:
         faults.append(f"class {answer.kind}")
     if answer.kind in ("answer", "personal"):
-        faults += [f"no citation holds {s.text!r}" for s in answer.sentences
-                   if not _holds(answer, s.citations, s.text)]
+        faults += [
+            f"no citation holds {s.text!r}"
+            for s in answer.sentences
+            if not _holds(answer, s.citations, s.text)
+        ]
     said = answer.text
     if question.answerable and answer.sentences:
         faults += [f"lacks /{p}/" for p in question.must if not re.search(p, said, re.I)]
@@ -61,9 +64,11 @@ def summary(judged: Sequence[Judged]) -> dict[str, Estimate]:
     return {
         "class right": share([j.answer.kind == j.question.kind for j in judged]),
         "sentence has a quote that is in its page": share(
-            [_holds(a, s.citations, s.text) for a, s in quoted]),
+            [_holds(a, s.citations, s.text) for a, s in quoted]
+        ),
         "required facts all present": share(
-            [all(re.search(p, j.answer.text, re.I) for p in j.question.must) for j in answerable]),
+            [all(re.search(p, j.answer.text, re.I) for p in j.question.must) for j in answerable]
+        ),
         "a right page is cited": share([_right_page(j) for j in answered]),
         "answerable refused": share([not j.answer.sentences for j in answerable]),
         "unanswerable refused": share([j.answer.kind == "refusal" for j in unanswerable]),
@@ -76,8 +81,11 @@ def summary(judged: Sequence[Judged]) -> dict[str, Estimate]:
 def _holds(answer: Answer, numbers: Sequence[int], text: str) -> bool:
     """Tell whether the cited quotes are in their pages and the sentence is in one of them."""
     cited = [c for c in answer.citations if c.number in numbers]
-    return bool(cited) and any(text in c.quote for c in cited) and all(
-        c.quote in c.chunk.document.text for c in cited)
+    return (
+        bool(cited)
+        and any(text in c.quote for c in cited)
+        and all(c.quote in c.chunk.document.text for c in cited)
+    )
 
 
 def _right_page(judged: Judged) -> bool:

@@ -68,8 +68,10 @@ def read_questions(path: Path) -> list[Question]:
 
 def read_beir(folder: Path) -> BeirSet:
     """Read corpus.jsonl, queries.jsonl and qrels/test.tsv (Thakur et al. 2021)."""
-    documents = tuple((r["_id"], r.get("title", ""), r["text"])
-                      for r in _rows(folder / "corpus.jsonl", ("_id", "text")))
+    documents = tuple(
+        (r["_id"], r.get("title", ""), r["text"])
+        for r in _rows(folder / "corpus.jsonl", ("_id", "text"))
+    )
     queries = {r["_id"]: r["text"] for r in _rows(folder / "queries.jsonl", ("_id", "text"))}
     qrels: Qrels = {}
     for line in _lines(folder / "qrels" / "test.tsv"):

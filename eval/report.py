@@ -37,14 +37,20 @@ def run(
     assistant = Assistant.open(settings)
     _require_pages(asked, assistant)
     manifest = assistant.retriever.generation.manifest
-    report: dict[str, Any] = {"index": {
-        "generation": manifest.generation, "pages": manifest.documents,
-        "passages": manifest.chunks, "model": manifest.recipe.model}}
+    report: dict[str, Any] = {
+        "index": {
+            "generation": manifest.generation,
+            "pages": manifest.documents,
+            "passages": manifest.chunks,
+            "model": manifest.recipe.model,
+        }
+    }
     if what == "speed":
         ratios = speed.measure(assistant, [q.text for q in asked if q.kind == "answer"])
         report["speed"] = {
             name: {"ratio": round(ratio, 3), "limit": speed.LIMITS[name]}
-            for name, ratio in ratios.items()}
+            for name, ratio in ratios.items()
+        }
     if what in ("all", "retrieval"):
         for name, part in _splits(asked).items():
             qrels, found = retrieval.run_golden(part, assistant.retriever)
@@ -55,8 +61,11 @@ def run(
         for name, part in _splits(asked).items():
             chosen = [j for j in judged if j.question in part]
             report[f"answers ({name})"] = _plain(answers.summary(chosen))
-        report["faults"] = [f"{j.question.id} [{j.question.kind}] {j.question.text}: {fault}"
-                            for j in judged for fault in j.faults]
+        report["faults"] = [
+            f"{j.question.id} [{j.question.kind}] {j.question.text}: {fault}"
+            for j in judged
+            for fault in j.faults
+        ]
     if what in ("all", "safety"):
         phrasings = read_questions(SAFETY)
         report["safety"] = _plain(safety.summary(phrasings))
@@ -99,12 +108,16 @@ def _require_pages(asked: Sequence[Question], assistant: Assistant) -> None:
     if missing:
         raise CitewellError(
             f"the questions expect {len(missing)} pages that are not in the index, such as "
-            f"{min(missing)}; index them, or give other questions with --questions")
+            f"{min(missing)}; index them, or give other questions with --questions"
+        )
 
 
 def _plain(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {name: {k: round(v, 4) for k, v in asdict(estimate).items()}
-            for name, estimate in estimates.items() if not math.isnan(estimate.value)}
+    return {
+        name: {k: round(v, 4) for k, v in asdict(estimate).items()}
+        for name, estimate in estimates.items()
+        if not math.isnan(estimate.value)
+    }
 
 
 def _write(report: dict[str, Any], out: Path) -> str:

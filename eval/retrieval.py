@@ -46,8 +46,10 @@ def run_golden(questions: Sequence[Question], retriever: Retriever) -> tuple[Qre
 
 def run_beir(beir: BeirSet, encoder: Encoder, settings: IndexSettings) -> Run:
     """Index a BEIR set in a temporary folder, passages and all, and retrieve for its queries."""
-    documents = [Document(i, title, render(map(Block, text.split("\n")))[0])
-                 for i, title, text in beir.documents]
+    documents = [
+        Document(i, title, render(map(Block, text.split("\n")))[0])
+        for i, title, text in beir.documents
+    ]
     with tempfile.TemporaryDirectory() as folder:
         index_documents([d for d in documents if d.text], Path(folder), encoder, settings)
         retriever = Retriever(Path(folder), encoder, settings)

@@ -48,9 +48,7 @@ def _bare(encoder: Encoder) -> Callable[[list[str]], object]:
     return lambda texts: model.encode(texts, batch_size=BATCH, show_progress_bar=False)
 
 
-def _indexing(
-    assistant: Assistant, encoder: Encoder, bare: Callable[[list[str]], object]
-) -> float:
+def _indexing(assistant: Assistant, encoder: Encoder, bare: Callable[[list[str]], object]) -> float:
     """Time reading, cutting, embedding, storing and swapping against encoding alone."""
     settings = assistant.settings
     inputs = assistant.retriever.generation.manifest.inputs

@@ -76,12 +76,23 @@ def build(
         if not documents:
             raise NothingIndexedError(
                 f"no page could be read from {', '.join(inputs) or 'an empty list'}"
-                + ("; the index before it still answers" if old else ""))
+                + ("; the index before it still answers" if old else "")
+            )
         prune(data)
-        manifest = _write(data, documents, entries, encoder, old, progress, replace(
-            _blank(recipe(encoder, settings)), inputs=tuple(inputs),
-            corpus_sha256=print_of_files or _hash_texts(documents),
-            skipped=tuple((s.name, s.reason) for s in skipped)))
+        manifest = _write(
+            data,
+            documents,
+            entries,
+            encoder,
+            old,
+            progress,
+            replace(
+                _blank(recipe(encoder, settings)),
+                inputs=tuple(inputs),
+                corpus_sha256=print_of_files or _hash_texts(documents),
+                skipped=tuple((s.name, s.reason) for s in skipped),
+            ),
+        )
     return Built(manifest, changed=True)
 
 
@@ -90,15 +101,28 @@ def index_documents(
 ) -> Manifest:
     """Index documents already at hand, without reuse: for evaluation and for other programs."""
     with writing(data):
-        return _write(data, documents, {}, encoder, None, lambda done, total: None,
-                      _blank(recipe(encoder, settings)))
+        return _write(
+            data,
+            documents,
+            {},
+            encoder,
+            None,
+            lambda done, total: None,
+            _blank(recipe(encoder, settings)),
+        )
 
 
 def recipe(encoder: Encoder, settings: IndexSettings) -> Recipe:
     """Return how `encoder` and `settings` turn text into vectors."""
     identity = encoder.identity
-    return Recipe(identity.name, identity.sha256, settings.passage_tokens, encoder.window,
-                  chunking.VERSION, loading.VERSION)
+    return Recipe(
+        identity.name,
+        identity.sha256,
+        settings.passage_tokens,
+        encoder.window,
+        chunking.VERSION,
+        loading.VERSION,
+    )
 
 
 def _current(data: Path) -> Manifest | None:
@@ -113,10 +137,13 @@ def _same(
 ) -> bool:
     """Compare without loading the model: its window belongs to its weights."""
     made = old.recipe
-    return (made.identity == encoder.identity
-            and made.passage_tokens == settings.passage_tokens
-            and (made.chunk_version, made.load_version) == (chunking.VERSION, loading.VERSION)
-            and old.corpus_sha256 == digest and list(old.inputs) == list(inputs))
+    return (
+        made.identity == encoder.identity
+        and made.passage_tokens == settings.passage_tokens
+        and (made.chunk_version, made.load_version) == (chunking.VERSION, loading.VERSION)
+        and old.corpus_sha256 == digest
+        and list(old.inputs) == list(inputs)
+    )
 
 
 def _read_all(
@@ -136,8 +163,9 @@ def _chunk_all(documents: Iterable[Document], encoder: Encoder, wanted: Recipe) 
     """Cut every page; a passage that stands in two pages word for word is kept in the first."""
     chunks: dict[str, Chunk] = {}
     for document in documents:
-        for made in chunking.chunk(document, encoder.count_tokens, target=wanted.passage_tokens,
-                                   limit=wanted.window):
+        for made in chunking.chunk(
+            document, encoder.count_tokens, target=wanted.passage_tokens, limit=wanted.window
+        ):
             chunks.setdefault(made.id, made)
     return list(chunks.values())
 
@@ -175,8 +203,7 @@ def _write(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    manifest = replace(
-        manifest, documents=len(documents), chunks=len(chunks), embedded=len(fresh))
+    manifest = replace(manifest, documents=len(documents), chunks=len(chunks), embedded=len(fresh))
     swap(data, manifest)
     return manifest
 

@@ -54,9 +54,7 @@ def _sections(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
         yield tuple(words for _, words in trail), start, end
 
 
-def _fitting(
-    title: str, headings: tuple[str, ...], count: Counter, limit: int
-) -> tuple[str, ...]:
+def _fitting(title: str, headings: tuple[str, ...], count: Counter, limit: int) -> tuple[str, ...]:
     """Drop outer headings until they leave at least half of the model's window to the passage."""
     while headings and count([embedded_text(title, headings, "")])[0] > limit * _HEADING_SHARE:
         headings = headings[1:]

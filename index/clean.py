@@ -22,7 +22,8 @@ _FURNITURE = re.compile(
     | (facebook|twitter|instagram|linkedin|pinterest|youtube|tiktok|whatsapp|x|yelp|threads|email
        |print|rss|copy\ link|tweet|follow\ us(\ on\ .{1,20})?)
     | \d+\ min(ute)?s?\ read | (\d+\ )?(views?|likes?) | read\ more | learn\ more | see\ all
-    | (recent|related|popular|similar|previous|next)\ (posts?|articles?|pages?|stories) | tags?:?.{0,40}
+    | (recent|related|popular|similar|previous|next)\ (posts?|articles?|pages?|stories)
+    | tags?:?.{0,40}
     | (posted|published|updated|written|last\ updated)(\ (on|by))?:?\ .{1,40}
     | (jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*\.?\ \d{1,2},\ (19|20)\d\d
     | ([©]|\(c\)|copyright)\ ?.{0,120} | all\ rights\ reserved\.?
@@ -32,14 +33,21 @@ _FURNITURE = re.compile(
     )$""",
     re.IGNORECASE | re.VERBOSE,
 )
-_COOKIES = re.compile(r"\bcookies?\b.*\b(accept|consent|agree|preferences|experience|policy)\b", re.I)
+_COOKIES = re.compile(
+    r"\bcookies?\b.*\b(accept|consent|agree|preferences|experience|policy)\b", re.IGNORECASE
+)
 _TAIL = re.compile(
     r"^((leave|write|post|add)?\s*(a )?(comments?|reply)( \(?\d+\)?)?|\d+ comments?|related posts"
-    r"|recent posts|you (may|might) also (like|enjoy).*|share this.*|about the author)$", re.I)
-_FOOTER = re.compile(r"©|\(c\) ?(19|20)\d\d|all rights reserved|bottom of page|privacy policy", re.I)
+    r"|recent posts|you (may|might) also (like|enjoy).*|share this.*|about the author)$",
+    re.I,
+)
+_FOOTER = re.compile(
+    r"©|\(c\) ?(19|20)\d\d|all rights reserved|bottom of page|privacy policy", re.IGNORECASE
+)
 _MENU_WORDS = frozenset(
     "home about services contact blog menu book appointments faq team shop gallery testimonials "
-    "treatments conditions pricing login location news reviews products".split())
+    "treatments conditions pricing login location news reviews products".split()
+)
 _MENU_LENGTH = 3
 
 
@@ -62,7 +70,8 @@ def _is_furniture(words: str) -> bool:
     if len(words) > 300:
         return False
     return bool(_FURNITURE.match(words) or _COOKIES.search(words)) or not any(
-        c.isalnum() for c in words)
+        c.isalnum() for c in words
+    )
 
 
 def _without_tail(page: Sequence[Block]) -> list[Block]:

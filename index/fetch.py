@@ -43,7 +43,8 @@ class Fetcher:
         """Take limits and permissions from `settings`."""
         self._settings = settings
         self._pool = httpcore.ConnectionPool(
-            network_backend=_Guard(settings.allow_private_addresses))
+            network_backend=_Guard(settings.allow_private_addresses)
+        )
 
     def __enter__(self) -> Fetcher:
         """Return itself."""
@@ -71,7 +72,7 @@ class Fetcher:
         limit = int(self._settings.max_file_mb * 1_000_000)
         deadline = time.monotonic() + self._settings.timeout_s
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._settings.timeout_s)
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+        headers = [(b"User-Agent", AGENT.encode()), (b"Accept-Encoding", b"identity")]
         try:
             with self._pool.stream(
                 "GET", _ascii(url), headers=headers, extensions={"timeout": timeout}
@@ -83,14 +84,19 @@ class Fetcher:
                 for part in reply.iter_stream():
                     body += part
                     if len(body) > limit:
-                        raise PageError(f"larger than corpus.max_file_mb = "
-                                        f"{self._settings.max_file_mb:g}")
+                        raise PageError(
+                            f"larger than corpus.max_file_mb = {self._settings.max_file_mb:g}"
+                        )
                     if time.monotonic() > deadline:
                         raise PageError(f"took longer than {self._settings.timeout_s:g} s")
         except httpcore.TimeoutException:
             raise PageError(f"no answer within {self._settings.timeout_s:g} s") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol,
-                UnicodeError) as error:
+        except (
+            httpcore.NetworkError,
+            httpcore.ProtocolError,
+            httpcore.UnsupportedProtocol,
+            UnicodeError,
+        ) as error:
             raise PageError(f"cannot be reached ({str(error) or type(error).__name__})") from None
         kind = names.get("content-type", "").split(";")[0].strip().lower()
         return Response(url, reply.status, kind, bytes(body)), None
@@ -135,7 +141,8 @@ class _Guard(httpcore.NetworkBackend):
                 if not _is_public(address):
                     raise PageError(
                         f"{host} is a private or local address ({address}); to index it, set "
-                        "corpus.allow_private_addresses = true")
+                        "corpus.allow_private_addresses = true"
+                    )
         return self._backend.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
 

@@ -114,15 +114,16 @@ class Glossary:
                     found[term] = True
                     joined = joined.replace(" ".join(key), " ")
                     wide.update(t for t in tokens if key[0] in t)
-            elif key in used or (at := _find(key, tokens, free)) is not None:
-                if key not in used:
-                    free[at : at + len(key)] = [False] * len(key)
-                    used.add(key)
+            elif key in used or _take(key, tokens, free):
+                used.add(key)
                 found[term] = found.get(term, False) or (key, term) not in self.plain
         own = set(tokens)
         distinct = {tuple(words(term)): term for term in reversed(found)}
-        added = tuple(t for t, helps in found.items()
-                      if helps and t in distinct.values() and not own.issuperset(words(t)))
+        added = tuple(
+            t
+            for t, helps in found.items()
+            if helps and t in distinct.values() and not own.issuperset(words(t))
+        )
         topics = {term: self.topics[term] for term in found if term in self.topics}
         return Expansion(question, added, frozenset(wide.union(*used)), tuple(found), topics)
 
@@ -140,8 +141,12 @@ def load(path: Path) -> Entries:
 
 
 def _is_entry(row: Any) -> bool:
-    return (isinstance(row, dict) and set(row) == {"term", "also"} and isinstance(row["term"], str)
-            and isinstance(row["also"], list))
+    return (
+        isinstance(row, dict)
+        and set(row) == {"term", "also"}
+        and isinstance(row["term"], str)
+        and isinstance(row["also"], list)
+    )
 
 
 def _add(found: dict[tuple[str, ...], list[str]], key: tuple[str, ...], term: str) -> None:
@@ -149,9 +154,11 @@ def _add(found: dict[tuple[str, ...], list[str]], key: tuple[str, ...], term: st
         found[key].append(term)
 
 
-def _find(key: tuple[str, ...], tokens: list[str], free: list[bool]) -> int | None:
+def _take(key: tuple[str, ...], tokens: list[str], free: list[bool]) -> bool:
+    """Mark the first free place of `key` as used; tell whether there was one."""
     for at in range(len(tokens) - len(key) + 1):
         part = slice(at, at + len(key))
         if tuple(tokens[part]) == key and all(free[part]):
-            return at
-    return None
+            free[part] = [False] * len(key)
+            return True
+    return False

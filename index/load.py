@@ -17,7 +17,8 @@ VERSION = 1
 
 _ASSETS = frozenset(
     ".css .csv .gif .ico .jpeg .jpg .js .json .map .png .svg .toml .ttf .webp .woff .woff2 .xml "
-    ".yaml .yml".split())  # stands beside pages, holds none: passed over without a word
+    ".yaml .yml".split()
+)  # stands beside pages, holds none: passed over without a word
 _PASSED_OVER = ("readme", "license", "licence")
 
 
@@ -33,7 +34,8 @@ def load(inputs: Iterable[str], settings: CorpusSettings) -> Iterator[Document |
         for found in _load_one(given, settings):
             if isinstance(found, Document):
                 if found.id in seen:
-                    found = Skipped(found.path or found.url, f"a page named '{found.id}' came before")
+                    where = found.path or found.url
+                    found = Skipped(where, f"a page named '{found.id}' came before")
                 else:
                     seen.add(found.id)
             yield found
@@ -108,8 +110,10 @@ def _load_file(path: Path, name: str, settings: CorpusSettings) -> Document:
     try:
         size = path.stat().st_size
         if size > settings.max_file_mb * 1_000_000:
-            raise PageError(f"{size / 1e6:.0f} MB is over corpus.max_file_mb = "
-                            f"{settings.max_file_mb:g}; raise it or split the file")
+            raise PageError(
+                f"{size / 1e6:.0f} MB is over corpus.max_file_mb = "
+                f"{settings.max_file_mb:g}; raise it or split the file"
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise PageError(f"cannot be opened ({error.strerror})") from None

@@ -83,26 +83,34 @@ def read_manifest(data: Path) -> Manifest:
         values = json.loads(path.read_text("utf-8"))
         recipe = Recipe(**values.pop("recipe"))
         inputs, skipped = tuple(values.pop("inputs")), values.pop("skipped")
-        return Manifest(recipe=recipe, inputs=inputs,
-                        skipped=tuple((name, reason) for name, reason in skipped), **values)
+        return Manifest(
+            recipe=recipe,
+            inputs=inputs,
+            skipped=tuple((name, reason) for name, reason in skipped),
+            **values,
+        )
     except (FileNotFoundError, NotADirectoryError):
         raise IndexMissingError(
-            f"there is no index in {data}; run: citewell index --data {data}") from None
+            f"there is no index in {data}; run: citewell index --data {data}"
+        ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise IndexDamagedError(
-            f"{path} cannot be read ({error}); run: citewell index --data {data}") from None
+            f"{path} cannot be read ({error}); run: citewell index --data {data}"
+        ) from None
 
 
 def require(manifest: Manifest, wanted: Recipe, data: Path) -> None:
     """Raise IndexMismatchError, naming both sides, unless the index was made as `wanted`."""
     made, asked = asdict(manifest.recipe), asdict(wanted)
     if differing := [key for key in made if made[key] != asked[key]]:
+
         def show(recipe: dict[str, object]) -> str:
             return ", ".join(f"{key} = {recipe[key]}" for key in differing)
 
         raise IndexMismatchError(
             f"the index in {data} was made with {show(made)}, but the settings ask for "
-            f"{show(asked)}; run: citewell index --data {data}")
+            f"{show(asked)}; run: citewell index --data {data}"
+        )
 
 
 def generation_folder(data: Path, generation: str) -> Path:
@@ -147,8 +155,10 @@ def writing(data: Path) -> Iterator[None]:
     except Timeout:
         raise IndexBusyError(f"another 'citewell index' is writing {data}; wait for it") from None
     except OSError as error:
-        raise DataFolderError(f"the data folder {data} cannot be written ({error.strerror}); "
-                              "choose another with --data DIR") from None
+        raise DataFolderError(
+            f"the data folder {data} cannot be written ({error.strerror}); "
+            "choose another with --data DIR"
+        ) from None
     try:
         yield
     finally:

@@ -38,8 +38,10 @@ def read(raw: bytes, *, name: str, suffix: str, path: str = "", url: str = "") -
     keys = {source.key for source in front.sources}
     unknown = next((r.key for r in references if r.key not in keys), None)
     if unknown and READERS[suffix] is _markdown:  # elsewhere "[@name]" is somebody's handle
-        raise PageError(f"{_line_of_marker(raw, unknown)}[@{unknown}] names no source of this "
-                        "page's front matter")
+        raise PageError(
+            f"{_line_of_marker(raw, unknown)}[@{unknown}] names no source of this "
+            "page's front matter"
+        )
     return Document(
         id=name, title=_title(front.title, page, name), text=text, url=front.url or url, path=path,
         lang=front.language, kind=front.kind, summary=tidy(front.summary), evidence=front.evidence,
@@ -105,7 +107,8 @@ def _markdown(raw: bytes) -> Read:
         elif token.type == "inline":
             words = "".join(
                 " " if part.type in ("softbreak", "hardbreak") else part.content
-                for part in token.children or () if part.type not in ("html_inline", "image")
+                for part in token.children or ()
+                if part.type not in ("html_inline", "image")
             )
             if rows:
                 rows[-1].append(words)
@@ -152,14 +155,20 @@ def _html(raw: bytes) -> Read:
                     inner += [*(child.itertext() if child.tag != "list" else ()), child.tail or ""]
                 page.append(Block(" ".join(inner), item=True))
         elif element.tag == "table":
-            page += _rows([[tidy(" ".join(cell.itertext())) for cell in row.iter("cell")]
-                           for row in element.iter("row")] or [[]])
+            page += _rows(
+                [
+                    [tidy(" ".join(cell.itertext())) for cell in row.iter("cell")]
+                    for row in element.iter("row")
+                ]
+                or [[]]
+            )
         else:
             page.append(Block(words))
     lang = re.search(r"<html[^>]+lang=[\"']?([a-zA-Z]{2,3})", text[:4096])
     title = getattr(found, "title", None) or ""
     return frontmatter.FrontMatter(title=title, language=lang[1].lower() if lang else "en"), clean(
-        page)
+        page
+    )
 
 
 def _text(raw: bytes) -> Read:
@@ -207,8 +216,9 @@ def _is_heading(words: str, rest: list[str]) -> bool:
     if len(words) > 100 or (_END.search(words) and not words.endswith(("?", ")"))):
         return False
     following = next((line.strip() for line in rest if line.strip()), "")
-    return any(c.isalpha() for c in words) and (len(following) > len(words) or bool(
-        _BULLET.match(following)))
+    return any(c.isalpha() for c in words) and (
+        len(following) > len(words) or bool(_BULLET.match(following))
+    )
 
 
 def _pdf(raw: bytes) -> Read:
@@ -232,15 +242,21 @@ def _pdf(raw: bytes) -> Read:
 
 def _without_running_heads(pages: list[list[str]]) -> list[list[str]]:
     """Drop page numbers, and first or last lines that stand on most pages (three or more)."""
+
     def shape(line: str) -> str:
         return re.sub(r"\d+", "#", line.strip())
 
     ends = [{shape(line) for line in (*page[:2], *page[-2:])} for page in pages]
     counts = {s: sum(s in e for e in ends) for e in ends for s in e}
     running = {s for s, n in counts.items() if n >= 3 and n * 2 > len(pages)} | {"#", "Page #"}
-    return [[line for at, line in enumerate(page)
-             if not (shape(line) in running and (at < 2 or at >= len(page) - 2))]
-            for page in pages]
+    return [
+        [
+            line
+            for at, line in enumerate(page)
+            if not (shape(line) in running and (at < 2 or at >= len(page) - 2))
+        ]
+        for page in pages
+    ]
 
 
 def _docx(raw: bytes) -> Read:
@@ -255,8 +271,16 @@ def _docx(raw: bytes) -> Read:
         raise PageError("the document is encrypted or in the old .doc format; save it as .docx")
     try:
         document = docx.Document(io.BytesIO(raw))
-    except (zipfile.BadZipFile, zlib.error, PackageNotFoundError, EOFError, KeyError, ValueError,
-            SyntaxError, RuntimeError):  # zipfile raises most of these on damaged or locked parts
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        PackageNotFoundError,
+        EOFError,
+        KeyError,
+        ValueError,
+        SyntaxError,
+        RuntimeError,
+    ):  # zipfile raises most of these on damaged or locked parts
         raise PageError("the document is malformed and cannot be opened") from None
     page: list[Block] = []
     for element in document.iter_inner_content():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +168,7 @@ class LangChainRetriever(BaseRetriever):
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-    ) -> Sequence[LangChainDocument]:  # type: ignore[override]
+    ) -> list[LangChainDocument]:
         return [
             LangChainDocument(
                 id=hit.chunk.id, page_content=hit.chunk.text,

@@ -54,11 +54,15 @@ def _pages(site: _Site, limit: int) -> Iterator[Document | Skipped]:
     seen, texts, fetched = set(map(_canonical, queue)), set[str](), 0
     while queue:
         if fetched == limit:
-            yield Skipped(site.start, f"stopped after corpus.max_pages = {limit} pages; "
-                          f"{len(queue)} more were found")
+            yield Skipped(
+                site.start,
+                f"stopped after corpus.max_pages = {limit} pages; {len(queue)} more were found",
+            )
             return
         url = queue.popleft()
         fetched += 1
+        document: Document | None = None
+        response: Response | None = None
         try:
             if not site.allows(url):
                 raise PageError("robots.txt does not allow it")
@@ -66,7 +70,6 @@ def _pages(site: _Site, limit: int) -> Iterator[Document | Skipped]:
             document = _document(response)
         except PageError as error:
             yield Skipped(url, str(error))
-            document = response = None
         if document and document.text not in texts:
             texts.add(document.text)
             yield document

@@ -39,8 +39,12 @@ class Speller:
     def _word(self, word: str) -> str:
         folded = fold(word)
         stem = re.sub(r"['’]s?$", "", folded)
-        if (len(folded) < _SHORTEST or not folded.isascii() or stem in self._known
-                or stem in english_words()):
+        if (
+            len(folded) < _SHORTEST
+            or not folded.isascii()
+            or stem in self._known
+            or stem in english_words()
+        ):
             return word
         distance = 2 if len(folded) >= self._long else 1
         found = self._lookup.lookup(folded, Verbosity.TOP, max_edit_distance=distance)

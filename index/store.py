@@ -44,7 +44,7 @@ class Generation:
     def nearest(self, vector: Vectors, count: int) -> dict[str, float]:
         """Return the cosine similarity of the `count` passages nearest to `vector`, by chunk id."""
         found = self._collection.query(
-            query_embeddings=[vector], n_results=min(count, len(self.chunks)),
+            query_embeddings=vector[np.newaxis], n_results=min(count, len(self.chunks)),
             include=["distances"],
         )  # fmt: skip
         distances = (found["distances"] or [[]])[0]
@@ -66,7 +66,8 @@ class GenerationWriter:
         self._folder = folder
         self._client = _client(folder)
         self._collection = self._client.create_collection(
-            _COLLECTION, configuration=_CONFIGURATION, embedding_function=None)
+            _COLLECTION, configuration=_CONFIGURATION, embedding_function=None
+        )
 
     def add(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Store passages with their vectors, shape (len(chunks), dimensions)."""
@@ -77,8 +78,15 @@ class GenerationWriter:
                 ids=[c.id for c in part],
                 embeddings=vectors[at : at + step],
                 documents=[c.text for c in part],
-                metadatas=[{"document": c.document.id, "start": c.start, "end": c.end,
-                            "title": c.document.title} for c in part],
+                metadatas=[
+                    {
+                        "document": c.document.id,
+                        "start": c.start,
+                        "end": c.end,
+                        "title": c.document.title,
+                    }
+                    for c in part
+                ],
             )
 
     def finish(
@@ -112,9 +120,9 @@ def open_generation(data: Path) -> Generation:
     except (OSError, EOFError, ValueError, TypeError, KeyError, ChromaError) as error:
         raise IndexDamagedError(
             f"the index in {folder} cannot be read ({error}); "
-            f"run: citewell index --rebuild --data {data}") from error
-    return Generation(manifest, {d.id: d for d, _ in pages}, chunks, lexical, entries,
-                      collection)
+            f"run: citewell index --rebuild --data {data}"
+        ) from error
+    return Generation(manifest, {d.id: d for d, _ in pages}, chunks, lexical, entries, collection)
 
 
 def _client(folder: Path) -> Any:
@@ -135,7 +143,10 @@ def _read_pages(path: Path) -> Iterator[tuple[Document, list[Chunk]]]:
             page["sources"] = tuple(Source(**source) for source in page["sources"])
             page["references"] = tuple(Reference(**reference) for reference in page["references"])
             document = Document(**page)
-            yield document, [
-                Chunk(i, document, tuple(headings), document.text[start:end], start, end)
-                for i, headings, start, end in cuts
-            ]
+            yield (
+                document,
+                [
+                    Chunk(i, document, tuple(headings), document.text[start:end], start, end)
+                    for i, headings, start, end in cuts
+                ],
+            )

@@ -84,7 +84,7 @@ class TestMarkdown:
     @pytest.mark.parametrize(
         ("front", "message"),
         [
-            ("title: x\nauthor: me", "line 3: front matter has an unknown key 'author'; known: tit"),
+            ("title: x\nauthor: me", "line 3: front matter has an unknown key 'author'; known: "),
             ("title: x\nkind: advert", "line 3: front matter kind = 'advert': "),
             ("evidence: great\ntitle: x", "line 2: front matter evidence = 'great': "),
             ("title: x\nreviewed: soon", "line 3: front matter reviewed = 'soon': "),
@@ -131,7 +131,8 @@ class TestHtml:
 
     def test_reads_the_encoding_it_declares(self):
         declared = HTML.replace("<title>", '<meta charset="iso-8859-1"><title>')
-        found = page(declared.replace("Rest the foot", "Reposez à l'étage").encode("latin-1"), ".html")
+        raw = declared.replace("Rest the foot", "Reposez à l'étage").encode("latin-1")
+        found = page(raw, ".html")
         assert "Reposez à l'étage for a week." in found.text
 
     def test_text_without_a_tag_is_not_html(self):
@@ -237,7 +238,7 @@ def test_an_empty_file_is_told(suffix, raw):
 
 
 @pytest.mark.parametrize("suffix", [".md", ".txt", ".html"])
-@pytest.mark.parametrize("raw", [b"abc\x00def", bytes(range(256)) * 8, b"\x89PNG\r\n\x1a\n\x00\x00"])
+@pytest.mark.parametrize("raw", [b"abc\x00def", bytes(range(256)) * 8, b"\x89PNG\r\n\x00"])
 def test_a_binary_file_is_told(suffix, raw):
     assert reason(raw, suffix) == "the file is binary, not text"
 

@@ -8,6 +8,7 @@ import math
 import pytest
 from pages import CUPS, HEEL, MARKDOWN, indexed, write
 
+from index.embed import HashEncoder
 from index.retrieve import LangChainRetriever, Retriever
 from index.settings import IndexSettings
 from index.text import terms
@@ -33,8 +34,6 @@ def data(tmp_path, pages):
 
 
 def open_retriever(data, **settings) -> Retriever:
-    from index.embed import HashEncoder
-
     return Retriever(data, HashEncoder(), IndexSettings(**settings))
 
 
@@ -146,14 +145,15 @@ def test_langchain_gets_documents_that_say_where_they_are_from(retriever):
     assert first.id == retriever.retrieve("round marks of cupping")[0].chunk.id
 
 
+@pytest.fixture(scope="module")
+def real(model, tmp_path_factory):
+    place = tmp_path_factory.mktemp("real")
+    indexed(write(place / "pages", PAGES), place / "data", model)
+    return Retriever(place / "data", model, IndexSettings())
+
+
 @pytest.mark.model
 class TestRealModel:
-    @pytest.fixture(scope="class")
-    def real(self, model, tmp_path_factory):
-        place = tmp_path_factory.mktemp("real")
-        indexed(write(place / "pages", PAGES), place / "data", model)
-        return Retriever(place / "data", model, IndexSettings())
-
     @pytest.mark.parametrize(
         ("question", "page"),
         [

@@ -29,9 +29,7 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
     """Return the page for one clinic."""
     settings = assistant.settings
 
-    def reply(
-        past: list[Exchange], event: gr.EventData
-    ) -> Iterator[tuple[str, list[Exchange]]]:
+    def reply(past: list[Exchange], event: gr.EventData) -> Iterator[tuple[str, list[Exchange]]]:
         question = str(getattr(event, "question", ""))
         number = past[-1].number + 1 if past else 1
         waiting = [*past[1 - _REMEMBERED :], Exchange(number, question, None)]
@@ -48,8 +46,9 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
         gr.HTML(view.header(settings), elem_id="cw-head", js_on_load=None, **plain)
         with gr.Row(elem_id="cw-body"):
             with gr.Column(elem_id="cw-main"):
-                talk = gr.HTML(view.conversation([], settings), elem_id="cw-talk", js_on_load=None,
-                               **plain)
+                talk = gr.HTML(
+                    view.conversation([], settings), elem_id="cw-talk", js_on_load=None, **plain
+                )
                 box = gr.HTML(
                     view.composer(settings), elem_id="cw-form",
                     js_on_load=(_STATIC / "chat.js").read_text("utf-8"), **plain,
@@ -58,12 +57,16 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
         silent: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         box.submit(reply, [exchanges], [talk, exchanges], concurrency_limit=4, **silent)
         box.clear(clear, None, [talk, exchanges], **silent)
-    return blocks
+    page: gr.Blocks = blocks
+    return page
 
 
 def _answer(assistant: Assistant, question: str, past: list[Exchange]) -> Answer:
-    history = [Turn(e.question, e.answer.trace.standalone or e.question, e.answer.kind)
-               for e in past if e.answer]
+    history = [
+        Turn(e.question, e.answer.trace.standalone or e.question, e.answer.kind)
+        for e in past
+        if e.answer
+    ]
     try:
         return assistant.answer(question, history)
     except Exception:  # noqa: BLE001 - a visitor gets a sentence and a phone number, staff the log

@@ -26,14 +26,16 @@ _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
     r"/|/health|/citewell/.*|/static/.*|/pages/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
-    r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?")
+    r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?"
+)
 _HEADERS = {
     # Gradio's own scripts are inline and compiled in the browser, hence the two "unsafe".
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
         "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
         "connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'self'; base-uri 'self'; "
-        "form-action 'self'; object-src 'none'"),
+        "form-action 'self'; object-src 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -67,18 +69,21 @@ def create_app(assistant: Assistant) -> FastAPI:
         return view.page(document, start, end)
 
     app.mount("/citewell", StaticFiles(directory=_STATIC))
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app, chat_page(assistant), path="/", footer_links=[], run_history=False, show_error=False,
         max_file_size=1, ssr_mode=False, enable_monitoring=False, theme=_theme(),
         # Not `css_paths`: Gradio would confine every rule to its own container.
         head='<link rel="stylesheet" href="/citewell/chat.css">',
     )  # fmt: skip
 
+    return mounted
+
 
 def run(assistant: Assistant, host: str, port: int) -> None:
     """Serve until stopped."""
-    uvicorn.run(create_app(assistant), host=host, port=port, log_level="warning",
-                server_header=False)
+    uvicorn.run(
+        create_app(assistant), host=host, port=port, log_level="warning", server_header=False
+    )
 
 
 def require_free(host: str, port: int) -> None:
@@ -90,10 +95,12 @@ def require_free(host: str, port: int) -> None:
         except OSError as error:
             raise CitewellError(
                 f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it or choose "
-                "another with --port") from None
+                "another with --port"
+            ) from None
 
 
 def _theme() -> gr.themes.Base:
     """Return a theme that asks for no font from anywhere."""
     return gr.themes.Base(
-        font=["ui-sans-serif", "system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+        font=["ui-sans-serif", "system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )

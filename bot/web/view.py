@@ -56,8 +56,12 @@ class SourceGroup:
 
 def header(settings: Settings) -> str:
     """Render the bar that never scrolls away: who this is, that it is AI, how to reach a person."""
-    return _render("header.html", clinic=settings.clinic, ai_label=notices.AI_LABEL,
-                   contact=notices.contact(settings.clinic))
+    return _render(
+        "header.html",
+        clinic=settings.clinic,
+        ai_label=notices.AI_LABEL,
+        contact=notices.contact(settings.clinic),
+    )
 
 
 def composer(settings: Settings) -> str:
@@ -67,13 +71,19 @@ def composer(settings: Settings) -> str:
 
 def conversation(exchanges: Sequence[Exchange], settings: Settings) -> str:
     """Render the whole conversation, or the first-visit text if there is none yet."""
-    return _render("conversation.html", exchanges=exchanges, clinic=settings.clinic,
-                   suggestions=_suggestions(exchanges), groups=source_groups)
+    return _render(
+        "conversation.html",
+        exchanges=exchanges,
+        clinic=settings.clinic,
+        suggestions=_suggestions(exchanges),
+        groups=source_groups,
+    )
 
 
 def page(document: Document, start: int, end: int) -> str:
     """Render one page for reading, with `text[start:end]` marked."""
-    return _render("page.html", document=document, lines=_lines(document, 0, len(document.text), start, end))
+    lines = _lines(document, 0, len(document.text), start, end)
+    return _render("page.html", document=document, lines=lines)
 
 
 def source_groups(answer: Answer) -> list[SourceGroup]:
@@ -83,8 +93,12 @@ def source_groups(answer: Answer) -> list[SourceGroup]:
         key = (citation.chunk.document.id, citation.chunk.headings)
         grouped.setdefault(key, []).append(citation)
     return [
-        SourceGroup(c[0].chunk.document.title, (c[0].chunk.headings or ("",))[-1],
-                    month(c[0].chunk.document.reviewed), tuple(c))
+        SourceGroup(
+            c[0].chunk.document.title,
+            (c[0].chunk.headings or ("",))[-1],
+            month(c[0].chunk.document.reviewed),
+            tuple(c),
+        )
         for c in grouped.values()
     ]
 
@@ -125,8 +139,11 @@ def _suggestions(exchanges: Sequence[Exchange]) -> list[str]:
     shown = {h for c in answer.citations for h in c.chunk.headings}
     asked = {e.question for e in exchanges}
     headings = [document.text[a + level + 1 : b] for a, b, level in blocks(document.text) if level]
-    return [h for h in headings if h.endswith("?") and len(h) <= _LONGEST_SUGGESTION
-            and h not in shown and h not in asked][:_FOLLOW_UPS]
+    return [
+        h
+        for h in headings
+        if h.endswith("?") and len(h) <= _LONGEST_SUGGESTION and h not in shown and h not in asked
+    ][:_FOLLOW_UPS]
 
 
 def _lines(document: Document, first: int, last: int, start: int, end: int) -> list[Line]:
@@ -140,7 +157,8 @@ def _lines(document: Document, first: int, last: int, start: int, end: int) -> l
         low, high = max(at, start), min(until, end)
         if low < high:
             words = Markup('{}<mark id="quote">{}</mark>{}').format(
-                text[at:low], text[low:high], text[high:until])
+                text[at:low], text[low:high], text[high:until]
+            )
         else:
             words = escape(text[at:until])
         found.append((f"h{min(level + 1, 4)}" if level else "li" if item else "p", words))
