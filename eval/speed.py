@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bot.pipeline import Assistant
@@ -31,13 +32,12 @@ def measure(assistant: Assistant, questions: Sequence[str]) -> dict[str, float]:
     encoder = open_encoder(assistant.settings.index)
     bare = _bare(encoder)
     asked = [q for q in questions if assistant.answer(q).kind == "answer"][:_REPEATS]
-    bare_query = _each(lambda q: bare([q]), asked)
-    names = iter(LIMITS)
-    return {
-        next(names): _indexing(assistant, encoder, bare),
-        next(names): _each(assistant.retriever.retrieve, asked) / bare_query,
-        next(names): _each(assistant.answer, asked) / bare_query,
-    }
+    ratios = (
+        _indexing(assistant, encoder, bare),
+        _each(assistant.retriever.retrieve, lambda q: bare([q]), asked),
+        _each(assistant.answer, lambda q: bare([q]), asked),
+    )
+    return dict(zip(LIMITS, ratios, strict=True))
 
 
 def _bare(encoder: Encoder) -> Callable[[list[str]], object]:
@@ -65,10 +65,15 @@ def _indexing(assistant: Assistant, encoder: Encoder, bare: Callable[[list[str]]
     return statistics.median(ours) / statistics.median(theirs)
 
 
-def _each(run: Callable[[str], object], questions: Sequence[str]) -> float:
-    for question in questions[:3]:
-        run(question)
-    return statistics.median(_seconds(lambda q=q: run(q)) for q in questions)  # type: ignore[misc]
+def _each(
+    run: Callable[[str], object], yardstick: Callable[[str], object], questions: Sequence[str]
+) -> float:
+    """Time both sides in turn on every question, so that a busy moment slows both."""
+    ours, theirs = [], []
+    for question in [*questions[:3], *questions]:  # the first three only warm up
+        theirs.append(_seconds(partial(yardstick, question)))
+        ours.append(_seconds(partial(run, question)))
+    return statistics.median(ours[3:]) / statistics.median(theirs[3:])
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from index.embed import SentenceEncoder
-from index.settings import DEFAULT_MODEL
+from bot.pipeline import Assistant
+from bot.settings import Settings
+from index.build import build
+from index.embed import FAKE_MODEL, SentenceEncoder, open_encoder
+from index.settings import DEFAULT_MODEL, CorpusSettings, IndexSettings
 
 settings.register_profile("citewell", deadline=None, database=None)
 settings.load_profile("citewell")
@@ -23,3 +27,23 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def model() -> SentenceEncoder:
     """The real bundled model, loaded once."""
     return SentenceEncoder(DEFAULT_MODEL)
+
+
+def _assistant(data: Path, model_name: str) -> Assistant:
+    """Return an assistant over the shipped pages, indexed in `data`."""
+    chosen = IndexSettings(data=data, model=model_name)
+    pages = CorpusSettings()
+    build([*map(str, pages.folders)], data, open_encoder(chosen), pages, chosen)
+    return Assistant.open(Settings(index=chosen))
+
+
+@pytest.fixture(scope="session")
+def assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+    """An assistant over the shipped pages, with the fake encoder."""
+    return _assistant(tmp_path_factory.mktemp("shipped") / "data", FAKE_MODEL)
+
+
+@pytest.fixture(scope="session")
+def real_assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+    """The same with the real model, for tests marked `model`."""
+    return _assistant(tmp_path_factory.mktemp("shipped-real") / "data", DEFAULT_MODEL)

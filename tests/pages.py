@@ -124,8 +124,10 @@ HTML = f"""\
 def html_page(heading: str, words: str, links: Iterable[str] = ()) -> str:
     """Return a small web page that links to `links`."""
     anchors = "".join(f'<p><a href="{link}">a link to go on</a></p>' for link in links)
-    return (f'<html lang="en"><head><title>{heading}</title></head><body><main>'
-            f"<h1>{heading}</h1><p>{words}</p>{anchors}</main></body></html>")
+    return (
+        f'<html lang="en"><head><title>{heading}</title></head><body><main>'
+        f"<h1>{heading}</h1><p>{words}</p>{anchors}</main></body></html>"
+    )
 
 
 def pdf(
@@ -193,5 +195,11 @@ def indexed(
     **options: object,
 ) -> Built:  # fmt: skip
     """Build the index of the folder `pages` in `data`, with the fake encoder."""
-    return build([str(pages)], data, encoder or HashEncoder(), CorpusSettings(),
-                 settings or IndexSettings(), **options)  # type: ignore[arg-type]
+    return build(
+        [str(pages)],
+        data,
+        encoder or HashEncoder(),
+        CorpusSettings(),
+        settings or IndexSettings(),
+        **options,
+    )  # type: ignore[arg-type]

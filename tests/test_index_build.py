@@ -305,9 +305,7 @@ class TestErrors:
          "bm25/indices.csc.index.npy", "bm25/indptr.csc.index.npy", "bm25/params.index.json",
          "bm25/vocab.index.json"],
     )  # fmt: skip
-    def test_damage_to_any_file_is_told_with_the_command(
-        self, one_index, tmp_path, file, damage
-    ):
+    def test_damage_to_any_file_is_told_with_the_command(self, one_index, tmp_path, file, damage):
         data = shutil.copytree(one_index, tmp_path / "copy")
         path = generation_folder(data, read_manifest(data).generation) / file
         raw = path.read_bytes()

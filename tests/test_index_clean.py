@@ -21,7 +21,7 @@ def cleaned(*words: str) -> list[str]:
     ["top of page", "bottom of page", "Back to top", "Skip to main content", "Menu", "Log In",
      "Share this post", "Share on Facebook", "Facebook", "Instagram", "Copy link", "Follow us",
      "4 min read", "5 minutes read", "12 views", "Read more", "Recent posts", "3 comments",
-     "Write a comment", "Leave a comment", "Published on March 4", "Mar 4, 2024", "Tags: heel, pain",
+     "Write a comment", "Leave a comment", "Published on March 4", "Mar 4, 2024", "Tags: heel",
      "© 2024 by Roe Needle Clinic. All rights reserved.", "Copyright 2023 Roe", "Privacy Policy",
      "Terms of Service", "Accept all cookies", "Book now", "Roe clinic logo", "* * *", "•", "| |",
      "We use cookies to improve your experience.",
@@ -36,8 +36,8 @@ def test_furniture_goes(furniture):
     ["Top of the foot pain is common in runners.", "Does it hurt?", "Share your worries with us.",
      "Read more than one study before you decide.", "Rest", "Swelling", "Email us your referral.",
      "The menu of exercises is short.", "Comments about pain are welcome at any visit.",
-     "Copyright does not matter to a sore heel, but footwear does and so does the time of rest, which "
-     "is why we ask about both of them at the first visit of every patient.",
+     "Copyright does not matter to a sore heel, but footwear does and so does the time of rest, "
+     "which is why we ask about both of them at the first visit of every patient.",
      "10 views of the joint are taken."],
 )  # fmt: skip
 def test_content_that_resembles_furniture_stays(content):

@@ -23,7 +23,7 @@ HTML = "text/html; charset=utf-8"
 
 @dataclass
 class Site:
-    """What a loopback server answers: path -> (status, headers, body), or a function of the path."""
+    """What a loopback server answers: path -> (status, headers, body), else a function."""
 
     address: str = ""
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)

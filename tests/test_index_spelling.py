@@ -31,8 +31,8 @@ def test_misspelt_words_are_put_right(asked, meant):
     "asked",
     [
         "Does acupuncture hurt?", "my puppy and my needle", "kneel", "the patient's sciatica",
-        "what about reiki", "cancer", "무릎이 아파요", "针刺疼吗", "¿duele la acupunción?", "C5-C6", "",
-        "xqzzvw", "heal",
+        "what about reiki", "cancer", "무릎이 아파요", "针刺疼吗", "¿duele la acupunción?", "C5-C6",
+        "", "xqzzvw", "heal",
     ],
 )  # fmt: skip
 def test_right_words_other_words_and_other_languages_stay(asked):
