@@ -204,8 +204,7 @@ def _write(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     manifest = replace(manifest, documents=len(documents), chunks=len(chunks), embedded=len(fresh))
-    swap(data, manifest)
-    return manifest
+    return swap(data, manifest)
 
 
 def _reusable(

@@ -41,6 +41,8 @@ _TAIL = re.compile(
     r"|recent posts|you (may|might) also (like|enjoy).*|share this.*|about the author)$",
     re.I,
 )
+_COMMENTS = re.compile(r"\b(comments?|reply)\b", re.IGNORECASE)
+_LINKS_ONLY = 40  # words: a tail of links to elsewhere holds no longer block
 _FOOTER = re.compile(
     r"©|\(c\) ?(19|20)\d\d|all rights reserved|bottom of page|privacy policy", re.IGNORECASE
 )
@@ -75,11 +77,14 @@ def _is_furniture(words: str) -> bool:
 
 
 def _without_tail(page: Sequence[Block]) -> list[Block]:
-    """Cut at the first comment box or link list of the second half that leads to a footer."""
+    """Cut at the first comment box or list of links of the second half that leads to a footer."""
     for at, block in enumerate(page):
-        if at * 2 < len(page) or not _TAIL.match(tidy(block.words)):
+        opener = tidy(block.words)
+        if at * 2 < len(page) or not _TAIL.match(opener):
             continue
-        if any(_FOOTER.search(later.words) for later in page[at:]):
+        tail = page[at:]
+        short = all(len(later.words.split()) <= _LINKS_ONLY for later in tail)
+        if (short or _COMMENTS.search(opener)) and any(_FOOTER.search(b.words) for b in tail):
             return list(page[:at])
     return list(page)
 

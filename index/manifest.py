@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -66,6 +66,7 @@ class Manifest:
     chunks: int
     embedded: int
     skipped: tuple[tuple[str, str], ...]
+    sizes: tuple[tuple[str, int], ...] = ()
 
 
 def has_index(data: Path) -> bool:
@@ -83,8 +84,10 @@ def read_manifest(data: Path) -> Manifest:
         values = json.loads(path.read_text("utf-8"))
         recipe = Recipe(**values.pop("recipe"))
         inputs, skipped = tuple(values.pop("inputs")), values.pop("skipped")
+        sizes = tuple((name, size) for name, size in values.pop("sizes", ()))
         return Manifest(
             recipe=recipe,
+            sizes=sizes,
             inputs=inputs,
             skipped=tuple((name, reason) for name, reason in skipped),
             **values,
@@ -118,10 +121,16 @@ def generation_folder(data: Path, generation: str) -> Path:
     return data / _GENERATIONS / generation
 
 
-def swap(data: Path, manifest: Manifest) -> None:
-    """Make `manifest`'s generation the one that answers, and drop the oldest ones."""
+def swap(data: Path, manifest: Manifest) -> Manifest:
+    """Make `manifest`'s generation the one that answers, and drop the oldest ones.
+
+    Returns the manifest with the size of every file, by which a damaged one is told on opening.
+    """
     folder = generation_folder(data, manifest.generation)
+    sizes = tuple((name, (folder / name).stat().st_size) for name in _fixed_files(folder))
+    manifest = replace(manifest, sizes=sizes)
     content = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+    _sync_files(folder)
     _write_synced(folder / _MANIFEST, content)
     fresh = data / f"{_MANIFEST}.new"
     _write_synced(fresh, content)
@@ -129,6 +138,18 @@ def swap(data: Path, manifest: Manifest) -> None:
     os.replace(fresh, data / _MANIFEST)
     _sync_folder(data)
     prune(data)
+    return manifest
+
+
+def require_whole(manifest: Manifest, folder: Path) -> None:
+    """Raise ValueError if a file of a generation is gone or has another size than it was given.
+
+    Chroma's native code reads its files without checking them and would bring the process down.
+    """
+    for name, size in manifest.sizes:
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise ValueError(f"{name} is not as it was written")
 
 
 def prune(data: Path) -> None:
@@ -163,6 +184,19 @@ def writing(data: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _fixed_files(folder: Path) -> list[str]:
+    """List the files of a generation that nothing writes to again; SQLite keeps its own order."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "sqlite" not in path.name)
+    return sorted(p.relative_to(folder).as_posix() for p in files if p.name != _MANIFEST)
+
+
+def _sync_files(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def _write_synced(path: Path, content: str) -> None:

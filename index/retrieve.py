@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document as LangChainDocument
@@ -74,6 +75,9 @@ class Retriever:
         self._encoder = encoder
         self._settings = settings
         self._opened = self._open()
+        self._before: _Opened | None = None
+        self._refused_at = 0
+        self._opening = Lock()
 
     @property
     def documents(self) -> dict[str, Document]:
@@ -133,11 +137,22 @@ class Retriever:
         ]
 
     def _current(self) -> _Opened:
-        try:
-            if self._changed_at() != self._opened.changed_at:
-                self._opened = self._open()
-        except (CitewellError, OSError) as error:
-            _log.warning("staying on the index already open: %s", error)
+        """Move to the generation swapped in, if one was; the one before stays for late readers."""
+        changed_at = self._changed_at()
+        if changed_at in (0, self._opened.changed_at, self._refused_at):
+            return self._opened
+        with self._opening:
+            if changed_at == self._opened.changed_at:
+                return self._opened
+            try:
+                fresh = self._open()
+            except (CitewellError, OSError) as error:
+                self._refused_at = changed_at
+                _log.warning("staying on the index already open: %s", error)
+                return self._opened
+            if self._before:
+                self._before.generation.close()
+            self._before, self._opened = self._opened, fresh
         return self._opened
 
     def _open(self) -> _Opened:
@@ -146,7 +161,11 @@ class Retriever:
         return _Opened(open_generation(self._data), changed_at)
 
     def _changed_at(self) -> int:
-        return (self._data / "manifest.json").stat().st_mtime_ns
+        """Return when the manifest was swapped in, 0 if it cannot be seen."""
+        try:
+            return (self._data / "manifest.json").stat().st_mtime_ns
+        except OSError:
+            return 0
 
 
 def _on_topic(document: Document, topics: Mapping[str, str]) -> float:

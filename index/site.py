@@ -92,8 +92,20 @@ class _Site:
         self._root = f"{parts.scheme}://{parts.netloc}"
 
     def read_robots(self) -> None:
-        """Read robots.txt; none (404) allows everything. Raises PageError for a dead host."""
+        """Read robots.txt; none (404) allows everything. Raises PageError for a dead host.
+
+        A host that answers under its other name (with or without `www.`) is the same site.
+        """
         response = self._fetcher.get(f"{self._root}/robots.txt")
+        answered = urlsplit(response.url)
+        if answered.netloc.removeprefix("www.") == self._host.removeprefix("www."):
+            self._host = answered.netloc
+            self._root = f"{answered.scheme}://{answered.netloc}"
+            self.start = (
+                urlsplit(self.start)
+                ._replace(scheme=answered.scheme, netloc=answered.netloc)
+                .geturl()
+            )
         if response.status >= 500:  # RFC 9309, 2.3.1.4: unreachable means do not crawl
             raise PageError(f"robots.txt answered with status {response.status}")
         if response.status == 200:

@@ -20,7 +20,7 @@ from index import glossary
 from index.embed import Vectors
 from index.errors import IndexDamagedError
 from index.lexical import LexicalIndex
-from index.manifest import Manifest, generation_folder, read_manifest
+from index.manifest import Manifest, generation_folder, read_manifest, require_whole
 from index.types import Chunk, Document, Reference, Source
 
 _COLLECTION = "passages"
@@ -39,7 +39,12 @@ class Generation:
     chunks: tuple[Chunk, ...]
     lexical: LexicalIndex
     glossary: glossary.Entries
+    _client: Any
     _collection: chromadb.Collection
+
+    def close(self) -> None:
+        """Give back Chroma's files; nothing may be asked of this generation afterwards."""
+        self._client.close()
 
     def nearest(self, vector: Vectors, count: int) -> dict[str, float]:
         """Return the cosine similarity of the `count` passages nearest to `vector`, by chunk id."""
@@ -110,11 +115,13 @@ def open_generation(data: Path) -> Generation:
     manifest = read_manifest(data)
     folder = generation_folder(data, manifest.generation)
     try:
+        require_whole(manifest, folder)
         pages = list(_read_pages(folder / _PAGES))
         chunks = tuple(chunk for _, cuts in pages for chunk in cuts)
         lexical = LexicalIndex.open(folder / _BM25)
         entries = glossary.load(folder / _GLOSSARY)
-        collection = _client(folder).get_collection(_COLLECTION, embedding_function=None)
+        client = _client(folder)
+        collection = client.get_collection(_COLLECTION, embedding_function=None)
         if collection.count() != len(chunks) or manifest.chunks != len(chunks):
             raise ValueError(f"{collection.count()} vectors for {len(chunks)} passages")
     except (OSError, EOFError, ValueError, TypeError, KeyError, ChromaError) as error:
@@ -122,7 +129,9 @@ def open_generation(data: Path) -> Generation:
             f"the index in {folder} cannot be read ({error}); "
             f"run: citewell index --rebuild --data {data}"
         ) from error
-    return Generation(manifest, {d.id: d for d, _ in pages}, chunks, lexical, entries, collection)
+    return Generation(
+        manifest, {d.id: d for d, _ in pages}, chunks, lexical, entries, client, collection
+    )
 
 
 def _client(folder: Path) -> Any:

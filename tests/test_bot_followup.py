@@ -1,0 +1,125 @@
+"""A question that points back takes over what it leaves out; any other stays as it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.followup import Topics, standalone
+from bot.types import Turn
+from index.types import Document
+
+TOPICS = Topics.of([
+    Document("a", "Acupuncture", "x", kind="treatment", aliases=("manual acupuncture",)),
+    Document("b", "Acupotomy", "x", kind="treatment", aliases=("knife needle",)),
+    Document("c", "Cupping", "x", kind="treatment", aliases=("dry cupping",)),
+    Document("d", "Low back pain", "x", kind="condition", aliases=("back pain", "bad back")),
+    Document("e", "Sciatica and slipped disc", "x", kind="condition", aliases=("sciatica",)),
+    Document("f", "Fibromyalgia", "x", kind="condition"),
+    Document("g", "Your first visit", "x", kind="visit"),
+])  # fmt: skip
+
+
+def turns(*questions, kind="answer"):
+    return [Turn(question, question, kind) for question in questions]
+
+
+BACK = turns("does acupuncture help low back pain?")
+SCIATICA = turns("does acupuncture help sciatica?")
+
+POINTS_BACK = [
+    (BACK, "does it hurt?", "does acupuncture hurt?"),
+    (BACK, "is it safe", "is acupuncture safe?"),
+    (BACK, "and for my neck?", "does acupuncture help neck pain?"),
+    (BACK, "what about cupping", "does cupping help low back pain?"),
+    (BACK, "and acupotomy?", "does acupotomy help low back pain?"),
+    (BACK, "What about fibromyalgia?", "does acupuncture help fibromyalgia?"),
+    (SCIATICA, "how many sessions", "how many sessions with acupuncture for sciatica?"),
+    (SCIATICA, "how many sessions?", "how many sessions with acupuncture for sciatica?"),
+    (SCIATICA, "What are the risks?", "What are the risks with acupuncture for sciatica?"),
+    (turns("what is acupotomy"), "is it safe?", "is acupotomy safe?"),
+    (turns("what is acupotomy"), "side effects?", "side effects with acupotomy?"),
+    (turns("what is the knife needle"), "does it hurt?", "does knife needle hurt?"),
+]
+
+STANDS_ALONE = [
+    (BACK, "does cupping work for knee arthritis?"),
+    (BACK, "what is acupotomy?"),
+    (BACK, "who invented the stethoscope?"),
+    (SCIATICA, "how does acupuncture feel?"),
+    ([], "does it hurt?"),
+    ([], "and for my neck?"),
+    ([], "how many sessions"),
+    (turns("hello", kind="clinic"), "does it hurt?"),
+]
+
+
+@pytest.mark.parametrize(("history", "question", "expected"), POINTS_BACK)
+def test_a_question_that_points_back_is_completed(history, question, expected):
+    assert standalone(question, history, TOPICS).rstrip("?") == expected.rstrip("?")
+
+
+@pytest.mark.parametrize(("history", "question"), STANDS_ALONE)
+def test_a_question_that_stands_alone_is_left_as_it_is(history, question):
+    assert standalone(question, history, TOPICS) == question
+
+
+def test_the_last_topic_counts():
+    history = turns("does acupuncture help low back pain?", "is cupping safe?")
+    assert standalone("does it hurt?", history, TOPICS) == "does cupping hurt?"
+
+
+def test_a_turn_without_a_topic_is_passed_over():
+    history = [*BACK, *turns("thanks", kind="clinic"), *turns("hm", kind="clarify")]
+    assert standalone("does it hurt?", history, TOPICS) == "does acupuncture hurt?"
+
+
+@pytest.mark.parametrize("kind", ["emergency", "clinic", "clarify", "error"])
+def test_topics_named_in_an_emergency_or_in_chat_are_not_taken_over(kind):
+    history = [*BACK, *turns("I can't breathe after cupping", kind=kind)]
+    assert standalone("does it hurt?", history, TOPICS) == "does acupuncture hurt?"
+    alone = turns("I can't breathe after cupping", kind=kind)
+    assert standalone("does it hurt?", alone, TOPICS) == "does it hurt?"
+
+
+@pytest.mark.parametrize("kind", ["answer", "personal", "refusal"])
+def test_topics_of_every_question_about_treatment_are_taken_over(kind):
+    history = turns("cupping for my cat", kind=kind)
+    assert standalone("does it hurt?", history, TOPICS) == "does cupping hurt?"
+
+
+def test_a_chain_of_follow_ups_keeps_the_subject():
+    history = [Turn("does acupuncture help sciatica?", "does acupuncture help sciatica?", "answer")]
+    for asked, expected in [
+        ("and cupping?", "does cupping help sciatica?"),
+        ("does it hurt?", "does cupping hurt?"),
+        ("is it safe?", "is cupping safe?"),
+    ]:
+        read = standalone(asked, history, TOPICS)
+        assert read.rstrip("?") == expected.rstrip("?")
+        history.append(Turn(asked, read, "answer"))
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("does Manual Acupuncture help my BAD BACK", {"treatment": "Manual Acupuncture", "condition": "BAD BACK"}),
+        ("my knees", {"condition": "knees pain"}),
+        ("knee replacement", {"condition": "knee"}),
+        ("what is your address", {}),
+        ("first visit", {}),
+    ],
+)  # fmt: skip
+def test_topics_are_named_as_the_visitor_wrote_them(question, named):
+    assert TOPICS.named(question) == named
+
+
+@given(st.text(max_size=120))
+def test_no_history_changes_nothing(question):
+    assert standalone(question, [], TOPICS) == question
+
+
+@given(st.text(max_size=80), st.lists(st.text(max_size=80), max_size=3))
+def test_any_conversation_is_read(question, earlier):
+    assert isinstance(standalone(question, turns(*earlier, "is cupping safe?"), TOPICS), str)
