@@ -75,11 +75,12 @@ class Weights:
     by_heading: float = 0.5  # of a term that only the title or headings hold
     heading: float = 0.5  # share of the question's rare terms in title and headings, 0..1
     unasked: float = 0.4  # taken off for the share of its heading that was not asked about
-    first: float = 0.3  # standing first in its passage; the second gets half, and so on
-    cue: float = 0.2  # words such an answer has: numbers for "how many"
+    first: float = 0.5  # standing first in its passage; the second gets half, and so on
+    cue: float = 0.2  # words such an answer has
+    number: float = 0.6  # a number, where a number was asked for
     dangling: float = 0.5  # taken off for "This ...", which needs the sentence before
     enough_same: float = 0.7  # of the best score, to stand beside it from the same passage
-    enough_page: float = 0.75  # from the same page
+    enough_page: float = 0.8  # from the same page
     enough_other: float = 0.9  # from another page
 
 
@@ -127,6 +128,7 @@ def _score(
     by = WEIGHTS
     wanted = {term: rarity(term) for term in terms(question)}
     total = sum(wanted.values()) or 1.0
+    bonus = by.number if kind == "amount" else by.cue
     found: list[_Candidate] = []
     for hit in hits:
         chunk = hit.chunk
@@ -153,7 +155,7 @@ def _score(
                 + by.heading * heading
                 - by.unasked * unasked
                 + by.first / (1 + at)
-                + (by.cue if cue and cue.search(quote.text) else 0.0)
+                + (bonus if cue and cue.search(quote.text) else 0.0)
                 - (by.dangling if _DANGLES.match(quote.text) else 0.0)
             )
             found.append(_Candidate(quote, hit, score, own))
@@ -163,10 +165,14 @@ def _score(
 def _unasked(
     headings: Sequence[str], wanted: Container[str], rarity: Callable[[str], float]
 ) -> float:
-    """Return how much of a heading is beside the question: "in pregnancy" to "is it safe"."""
+    """Return how much of a heading is beside the question: "in pregnancy" to "is it safe".
+
+    A heading that shares no word with the question, as "Results", says nothing either way.
+    """
     weights = {term: rarity(term) for heading in headings for term in terms(heading)}
-    total = sum(weights.values())
-    return sum(w for t, w in weights.items() if t not in wanted) / total if total else 0.0
+    if not any(term in wanted for term in weights):
+        return 0.0
+    return sum(w for t, w in weights.items() if t not in wanted) / sum(weights.values())
 
 
 def _quotable(sentence: str) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -11,6 +13,9 @@ from bot.settings import Settings
 from index.build import build
 from index.embed import FAKE_MODEL, SentenceEncoder, open_encoder
 from index.settings import DEFAULT_MODEL, CorpusSettings, IndexSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 settings.register_profile("citewell", deadline=None, database=None)
 settings.load_profile("citewell")
@@ -47,3 +52,14 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 def real_assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
     """The same with the real model, for tests marked `model`."""
     return _assistant(tmp_path_factory.mktemp("shipped-real") / "data", DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="session")
+def web(assistant: Assistant) -> FastAPI:
+    """The web application of `assistant`, which is idle between tests."""
+    from bot.web.server import create_app
+
+    async def made() -> FastAPI:
+        return create_app(assistant)
+
+    return asyncio.run(made())  # outside a running loop Gradio makes loops and leaves them open

@@ -170,8 +170,8 @@ class TestEvidence:
 
     def test_a_word_no_page_holds_speaks_against(self, assistant):
         sure = {q: assistant.answer(q).trace.evidence for q in (
-            "does acupuncture help low back pain", "does acupuncture help tinnitus")}  # fmt: skip
-        low, high = sure["does acupuncture help tinnitus"], sure["does acupuncture help low back pain"]
+            "can acupuncture fix back pain", "can acupuncture fix tinnitus")}  # fmt: skip
+        low, high = sure["can acupuncture fix tinnitus"], sure["can acupuncture fix back pain"]
         assert low < assistant.settings.answers.min_evidence < high
 
     def test_a_word_the_glossary_bridges_does_not_speak_against(self):
