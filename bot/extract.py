@@ -52,7 +52,7 @@ _CUES: dict[Asked, re.Pattern[str]] = {
         r"puncture|serious|avoid|ask)\b",
         re.I,
     ),
-    "amount": re.compile(r"\d|\b(one|two|three|four|five|six|several|dozens?|half)\b", re.I),
+    "amount": re.compile(r"\d|\b(two|three|four|five|six|ten|dozens?|half|no single number)\b", re.I),
     "hurts": re.compile(r"\b(hurt\w*|ach\w+|sore\w*|sharp\w*|pain\w*|feel\w*|dull)\b", re.I),
     "differs": re.compile(r"\b(than|compared|while|against|unlike|both|neither|ordinary)\b", re.I),
     "cost": re.compile(r"\$|\b(cost\w*|pay\w*|pric\w*|cover\w*|Medicare|insur\w*)\b", re.I),

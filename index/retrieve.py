@@ -29,6 +29,7 @@ from index.types import Chunk, Document, Hit
 
 _log = logging.getLogger(__name__)
 _OFF_TOPIC = 0.85
+_GENERAL = 0.92
 _POOL = 100
 """Passages each side may bring to the fusion."""
 
@@ -170,11 +171,13 @@ class Retriever:
 
 def _on_topic(document: Document, topics: Mapping[str, str]) -> float:
     """Return what a passage's score keeps: less on a page about something else than was named."""
-    if document.title in topics or document.kind not in ("treatment", "condition"):
+    if not topics or document.kind not in ("treatment", "condition"):
         return 1.0
-    if document.kind == "condition":
-        return _OFF_TOPIC if topics else 1.0
-    return _OFF_TOPIC if "treatment" in topics.values() else 1.0
+    if document.title in topics:  # "knife needle for heel pain" is answered where heels are
+        return _GENERAL if document.kind == "treatment" and "condition" in topics.values() else 1.0
+    return (
+        1.0 if document.kind not in topics.values() and document.kind == "treatment" else _OFF_TOPIC
+    )
 
 
 class LangChainRetriever(BaseRetriever):

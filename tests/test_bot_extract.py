@@ -24,8 +24,10 @@ def page(*passages: tuple[str, str], title="Cupping", name="cups"):
         spans.append((heading, len(text), len(text) + len(words)))
         text += f"{words}\n\n"
     document = Document(name, title, text.strip(), kind="treatment")
-    return [Chunk(f"{name}{i}", document, (heading,), text[a:b], a, b)
-            for i, (heading, a, b) in enumerate(spans)]  # fmt: skip
+    return [
+        Chunk(f"{name}{i}", document, (heading,), text[a:b], a, b)
+        for i, (heading, a, b) in enumerate(spans)
+    ]
 
 
 def hits(*chunks):
@@ -33,34 +35,52 @@ def hits(*chunks):
 
 
 def said(question, chunks):
-    return [q.text for q in extract(question, hits(*chunks), lambda term: 1.0, lambda document: chunks)]
-
+    return [
+        q.text for q in extract(question, hits(*chunks), lambda term: 1.0, lambda document: chunks)
+    ]
 
 
 @pytest.mark.parametrize(
     ("question", "kind"),
-    [("does cupping help back pain", "works"), ("is it safe", "safe"), ("how many sessions", "amount"),
-     ("does acupuncture hurt", "hurts"), ("my knee hurts, what can help my knee", "works"),
-     ("how much does it cost", "cost"), ("what is acupotomy", "what"),
-     ("how does cupping compare, cupping versus massage", "differs"), ("tell me more", "other")],
-)  # fmt: skip
+    [
+        ("does cupping help back pain", "works"),
+        ("is it safe", "safe"),
+        ("how many sessions", "amount"),
+        ("does acupuncture hurt", "hurts"),
+        ("my knee hurts, what can help my knee", "works"),
+        ("how much does it cost", "cost"),
+        ("what is acupotomy", "what"),
+        ("how does cupping compare, cupping versus massage", "differs"),
+        ("tell me more", "other"),
+    ],
+)
 def test_what_a_question_is_after(question, kind):
     assert asked(question) == kind
 
 
 def test_the_direct_sentence_comes_first():
     chunks = page(
-        ("Marks", "Cups come in glass and plastic shapes. Cupping marks fade within ten days. "
-                  "Clinics often sell the used cups."),
+        (
+            "Marks",
+            "Cups come in glass and plastic shapes. Cupping marks fade within ten days. "
+            "Clinics often sell the used cups.",
+        ),
         ("Cost", "A visit takes about an hour in most places."),
-    )  # fmt: skip
+    )
     assert said("when do cupping marks fade", chunks)[0] == "Cupping marks fade within ten days."
 
 
 def test_questions_headings_and_fragments_are_never_quoted():
-    chunks = page(("Pain", "Does cupping help back pain? Cupping back pain: Yes. "
-                           "Cupping may ease back pain for some weeks."))  # fmt: skip
-    assert said("does cupping help back pain", chunks) == ["Cupping may ease back pain for some weeks."]
+    chunks = page(
+        (
+            "Pain",
+            "Does cupping help back pain? Cupping back pain: Yes. "
+            "Cupping may ease back pain for some weeks.",
+        )
+    )
+    assert said("does cupping help back pain", chunks) == [
+        "Cupping may ease back pain for some weeks."
+    ]
 
 
 def test_the_same_thing_is_not_said_twice():
@@ -72,18 +92,28 @@ def test_the_same_thing_is_not_said_twice():
 
 
 def test_other_numbers_are_other_facts():
-    chunks = page(("Marks", "Marks fade in 10 days after dry cupping. Marks fade in 20 days after wet cupping."))
+    chunks = page(
+        (
+            "Marks",
+            "Marks fade in 10 days after dry cupping. Marks fade in 20 days after wet cupping.",
+        )
+    )
     assert len(said("how many days until cupping marks fade", chunks)) == 2
 
 
 def test_guidelines_that_disagree_are_quoted_on_both_sides():
     chunks = page(
         ("Does it help?", "Cupping may ease back pain for some weeks."),
-        ("Guidelines disagree on cupping", "The American body recommends cupping for the back. "
-         "The British body advises against cupping for the back. A third body is silent on all of it. "
-         "A fourth body has not been asked at all."),
-    )  # fmt: skip
-    found = extract("does cupping help back pain", hits(chunks[0]), lambda term: 1.0, lambda d: chunks)
+        (
+            "Guidelines disagree on cupping",
+            "The American body recommends cupping for the back. "
+            "The British body advises against cupping for the back. A third body is silent on it all. "
+            "A fourth body has not been asked at all.",
+        ),
+    )
+    found = extract(
+        "does cupping help back pain", hits(chunks[0]), lambda term: 1.0, lambda d: chunks
+    )
     assert [q.role for q in found] == ["answer", "disagreement", "disagreement", "disagreement"]
     assert "British body advises against" in found[2].text
 
@@ -93,7 +123,9 @@ def test_disagreement_is_left_out_where_nobody_asks_whether_it_works():
         ("Cost", "A cupping visit costs 50 dollars in most places."),
         ("Guidelines disagree", "One body recommends cupping and another one does not."),
     )
-    found = extract("how much does cupping cost", hits(chunks[0]), lambda term: 1.0, lambda d: chunks)
+    found = extract(
+        "how much does cupping cost", hits(chunks[0]), lambda term: 1.0, lambda d: chunks
+    )
     assert {q.role for q in found} == {"answer"}
 
 
@@ -134,10 +166,13 @@ class TestCite:
 
     def test_numbers_follow_the_order_of_appearance(self):
         first, second = self.CHUNKS
-        sentences, citations = cite([
-            self.quote(second, "Marks fade in days."), self.quote(first, "Cups are warm."),
-            self.quote(first, "Cups are round.", "disagreement"),
-        ])  # fmt: skip
+        sentences, citations = cite(
+            [
+                self.quote(second, "Marks fade in days."),
+                self.quote(first, "Cups are warm."),
+                self.quote(first, "Cups are round.", "disagreement"),
+            ]
+        )
         assert [s.citations for s in sentences] == [(1,), (2,), (3,)]
         assert [c.number for c in citations] == [1, 2, 3]
         assert [c.quote for c in citations] == [s.text for s in sentences]
@@ -153,10 +188,14 @@ class TestCite:
     def test_nothing_gives_nothing(self):
         assert cite([]) == ((), ())
 
-    @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(1, 8)), max_size=12))
+    @given(
+        st.lists(st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(1, 8)), max_size=12)
+    )
     def test_numbers_are_one_to_n_and_every_sentence_is_its_quote(self, picks):
-        chosen = [Quote(self.CHUNKS[i], self.CHUNKS[i].start + a, self.CHUNKS[i].start + a + n)
-                  for i, a, n in picks]  # fmt: skip
+        chosen = [
+            Quote(self.CHUNKS[i], self.CHUNKS[i].start + a, self.CHUNKS[i].start + a + n)
+            for i, a, n in picks
+        ]
         sentences, citations = cite(chosen)
         met = list(dict.fromkeys(s.citations[0] for s in sentences))
         assert met == [c.number for c in citations] == list(range(1, len(citations) + 1))
@@ -169,8 +208,10 @@ class TestEvidence:
         assert evidence(Expansion("cupping"), [], lambda term: True, "en") == 0
 
     def test_a_word_no_page_holds_speaks_against(self, assistant):
-        sure = {q: assistant.answer(q).trace.evidence for q in (
-            "can acupuncture fix back pain", "can acupuncture fix tinnitus")}  # fmt: skip
+        sure = {
+            q: assistant.answer(q).trace.evidence
+            for q in ("can acupuncture fix back pain", "can acupuncture fix tinnitus")
+        }
         low, high = sure["can acupuncture fix tinnitus"], sure["can acupuncture fix back pain"]
         assert low < assistant.settings.answers.min_evidence < high
 
@@ -183,9 +224,12 @@ class TestEvidence:
         assert missing(plain, knows) > missing(bridged, knows) == 0
 
     @given(
-        st.text(max_size=80), st.lists(st.floats(-1, 1), max_size=4), st.booleans(),
-        st.sampled_from(["en", "es", "ko"]), st.lists(st.sampled_from(["Cupping", "Acupotomy"]), max_size=3),
-    )  # fmt: skip
+        st.text(max_size=80),
+        st.lists(st.floats(-1, 1), max_size=4),
+        st.booleans(),
+        st.sampled_from(["en", "es", "ko"]),
+        st.lists(st.sampled_from(["Cupping", "Acupotomy"]), max_size=3),
+    )
     def test_it_is_a_probability(self, question, cosines, known, lang, names):
         chunk = page(("A", "Cups are round."))[0]
         found = [Hit(chunk, 1, 1.0, cosine, None) for cosine in cosines]

@@ -10,15 +10,17 @@ from bot.followup import Topics, standalone
 from bot.types import Turn
 from index.types import Document
 
-TOPICS = Topics.of([
-    Document("a", "Acupuncture", "x", kind="treatment", aliases=("manual acupuncture",)),
-    Document("b", "Acupotomy", "x", kind="treatment", aliases=("knife needle",)),
-    Document("c", "Cupping", "x", kind="treatment", aliases=("dry cupping",)),
-    Document("d", "Low back pain", "x", kind="condition", aliases=("back pain", "bad back")),
-    Document("e", "Sciatica and slipped disc", "x", kind="condition", aliases=("sciatica",)),
-    Document("f", "Fibromyalgia", "x", kind="condition"),
-    Document("g", "Your first visit", "x", kind="visit"),
-])  # fmt: skip
+TOPICS = Topics.of(
+    [
+        Document("a", "Acupuncture", "x", kind="treatment", aliases=("manual acupuncture",)),
+        Document("b", "Acupotomy", "x", kind="treatment", aliases=("knife needle",)),
+        Document("c", "Cupping", "x", kind="treatment", aliases=("dry cupping",)),
+        Document("d", "Low back pain", "x", kind="condition", aliases=("back pain", "bad back")),
+        Document("e", "Sciatica and slipped disc", "x", kind="condition", aliases=("sciatica",)),
+        Document("f", "Fibromyalgia", "x", kind="condition"),
+        Document("g", "Your first visit", "x", kind="visit"),
+    ]
+)
 
 
 def turns(*questions, kind="answer"):
@@ -104,13 +106,16 @@ def test_a_chain_of_follow_ups_keeps_the_subject():
 @pytest.mark.parametrize(
     ("question", "named"),
     [
-        ("does Manual Acupuncture help my BAD BACK", {"treatment": "Manual Acupuncture", "condition": "BAD BACK"}),
+        (
+            "does Manual Acupuncture help my BAD BACK",
+            {"treatment": "Manual Acupuncture", "condition": "BAD BACK"},
+        ),
         ("my knees", {"condition": "knees pain"}),
         ("knee replacement", {"condition": "knee"}),
         ("what is your address", {}),
         ("first visit", {}),
     ],
-)  # fmt: skip
+)
 def test_topics_are_named_as_the_visitor_wrote_them(question, named):
     assert TOPICS.named(question) == named
 

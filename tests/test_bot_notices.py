@@ -21,9 +21,13 @@ EU = EmergencyNumbers(ambulance="112")
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(
     ("action", "numbers"),
-    [("call", ["911"]), ("today", ["911"]), ("crisis", ["988", "911"]),
-     ("poison", ["1-800-222-1222", "911"])],
-)  # fmt: skip
+    [
+        ("call", ["911"]),
+        ("today", ["911"]),
+        ("crisis", ["988", "911"]),
+        ("poison", ["1-800-222-1222", "911"]),
+    ],
+)
 def test_an_emergency_card_says_and_dials_the_numbers(action, numbers, lang):
     card = notices.emergency(action, "Stay calm.", lang, US)
     assert card.kind == "emergency"
@@ -60,7 +64,9 @@ def test_no_place_is_left_unfilled(action, lang, numbers):
     assert re.search(re.escape(numbers.ambulance), said)
 
 
-@pytest.mark.parametrize("rule", [r for r in rulebook().rules if r.kind == "emergency"], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "rule", [r for r in rulebook().rules if r.kind == "emergency"], ids=lambda r: r.name
+)
 def test_every_emergency_rule_makes_a_card_with_its_advice(rule):
     card = notices.fixed(Triage("emergency", rule.name, "", "en"), rule, Settings())
     assert card.text == rule.advice
@@ -69,9 +75,16 @@ def test_every_emergency_rule_makes_a_card_with_its_advice(rule):
 
 @pytest.mark.parametrize(
     ("lang", "says"),
-    [("en", notices.REFUSAL), ("es", "No puedo"), ("ko", "찾을 수 없습니다"), ("zh", "无法回答"),
-     ("vi", "không thể"), ("fr", "Je ne peux pas"), ("de", notices.REFUSAL)],
-)  # fmt: skip
+    [
+        ("en", notices.REFUSAL),
+        ("es", "No puedo"),
+        ("ko", "찾을 수 없습니다"),
+        ("zh", "无法回答"),
+        ("vi", "không thể"),
+        ("fr", "Je ne peux pas"),
+        ("de", notices.REFUSAL),
+    ],
+)
 def test_a_refusal_is_in_the_visitors_language(lang, says):
     assert says in notices.refusal(lang).text
 
@@ -83,12 +96,14 @@ def test_a_refusal_is_in_the_visitors_language(lang, says):
         (Clinic(email="desk@example.org"), ["mailto:desk@example.org"]),
         (Clinic(booking="https://example.org/book"), ["https://example.org/book"]),
         (Clinic(website="https://example.org"), ["https://example.org"]),
-        (Clinic(phone="1", email="a@b", booking="https://b", website="https://w"),
-         ["tel:1", "mailto:a@b", "https://b"]),
+        (
+            Clinic(phone="1", email="a@b", booking="https://b", website="https://w"),
+            ["tel:1", "mailto:a@b", "https://b"],
+        ),
         (Clinic(), []),
     ],
     ids=["phone", "email", "booking", "website", "all", "none"],
-)  # fmt: skip
+)
 def test_whom_to_reach_is_what_the_clinic_gave(clinic, hrefs):
     assert [a.href for a in notices.contact(clinic).actions] == hrefs
 
@@ -111,10 +126,15 @@ def test_every_kind_of_answer_says_that_this_is_an_ai(kind, lang):
 
 @pytest.mark.parametrize(
     ("rule", "text"),
-    [("asks who it is talking to", notices.IDENTITY), ("small talk", notices.GREETING),
-     ("thanks", notices.THANKS), ("abuse", notices.ABUSE), ("instructions", notices.INSTRUCTIONS),
-     ("out of scope", notices.OUT_OF_SCOPE)],
-)  # fmt: skip
+    [
+        ("asks who it is talking to", notices.IDENTITY),
+        ("small talk", notices.GREETING),
+        ("thanks", notices.THANKS),
+        ("abuse", notices.ABUSE),
+        ("instructions", notices.INSTRUCTIONS),
+        ("out of scope", notices.OUT_OF_SCOPE),
+    ],
+)
 def test_each_rule_with_a_fixed_text_says_it(rule, text):
     found = rulebook().find(rule)
     assert notices.fixed(Triage(found.kind, rule, ""), found, Settings()).text == text
@@ -133,8 +153,9 @@ def test_what_the_clinic_says_of_itself_is_what_the_settings_say():
     triaged = Triage("clinic", "this clinic", "")
     full = Settings(clinic=Clinic(name="Riverside", hours="9 to 5", prices="$80", parking="behind"))
     said = notices.fixed(triaged, rule, full).text
-    assert said == ("About Riverside. Hours: 9 to 5. Prices: $80. Parking: behind. "
-                    "The staff can tell you more.")  # fmt: skip
+    assert said == (
+        "About Riverside. Hours: 9 to 5. Prices: $80. Parking: behind. The staff can tell you more."
+    )
     assert "I don't have Your clinic's hours" in notices.fixed(triaged, rule, Settings()).text
 
 
@@ -144,7 +165,8 @@ def test_only_another_language_is_told_that_the_pages_are_in_english():
 
 
 @pytest.mark.parametrize(
-    ("number", "href"), [("1-800-222-1222", "tel:18002221222"), ("+82 2 555", "tel:+822555"), ("911", "tel:911")]
-)  # fmt: skip
+    ("number", "href"),
+    [("1-800-222-1222", "tel:18002221222"), ("+82 2 555", "tel:+822555"), ("911", "tel:911")],
+)
 def test_a_number_is_dialled_by_its_digits(number, href):
     assert notices.tel(number) == href

@@ -62,12 +62,16 @@ def test_any_text_keeps_the_promise(assistant, question):
 
 
 WORDS = st.sampled_from(
-    "acupuncture cupping acupotomy herbs pain back knee sciatica help safe hurt how many does is it "
-    "needle tinnitus warfarin ? ! <b> & 침 针灸 acupuntura 😀 \" ' \\ % {} \x00".split(" "))
+    "acupuncture cupping acupotomy herbs pain back knee sciatica help safe hurt how many does "
+    "is it needle tinnitus warfarin ? ! <b> & 침 针灸 acupuntura 😀 \" ' \\ % {} \x00".split(" ")
+)
 
 
 @settings(max_examples=200)
-@given(st.lists(WORDS, max_size=14).map(" ".join), st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=3))
+@given(
+    st.lists(WORDS, max_size=14).map(" ".join),
+    st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=3),
+)
 def test_any_conversation_keeps_the_promise(assistant, question, earlier):
     history = []
     for text in earlier:
@@ -77,7 +81,8 @@ def test_any_conversation_keeps_the_promise(assistant, question, earlier):
 
 
 @pytest.mark.parametrize(
-    "question", ["does acupuncture fix tinnitus", "can cupping cure asthma", "will herbs cure my glaucoma"]
+    "question",
+    ["does acupuncture fix tinnitus", "can cupping cure asthma", "will herbs cure my glaucoma"],
 )
 def test_what_no_page_speaks_of_is_refused_in_fixed_words(assistant, question):
     answer = assistant.answer(question)
@@ -124,8 +129,14 @@ def test_each_kind_of_message_gets_its_kind_of_answer(assistant, question, kind)
 
 @pytest.mark.parametrize(
     "question",
-    ["<script>alert(1)</script>", "'; DROP TABLE pages; --", "{{7*7}} ${7*7} %s %n", "\x00\x01\ufffe", "../../etc/passwd"],
-)  # fmt: skip
+    [
+        "<script>alert(1)</script>",
+        "'; DROP TABLE pages; --",
+        "{{7*7}} ${7*7} %s %n",
+        "\x00\x01\ufffe",
+        "../../etc/passwd",
+    ],
+)
 def test_code_typed_as_a_question_breaks_nothing(assistant, question):
     keeps_its_promise(assistant.answer(question))
 
@@ -149,9 +160,12 @@ def test_another_language_gets_english_quotes_and_is_told_so(assistant, question
 
 @pytest.mark.parametrize(
     ("question", "lang"),
-    [("¿Cuál es la mejor película para esta noche con los niños?", "es"), ("오늘 저녁 메뉴 추천해 주세요", "ko"),
-     ("Quelle est la meilleure recette pour les crêpes ?", "fr")],
-)  # fmt: skip
+    [
+        ("¿Cuál es la mejor película para esta noche con los niños?", "es"),
+        ("오늘 저녁 메뉴 추천해 주세요", "ko"),
+        ("Quelle est la meilleure recette pour les crêpes ?", "fr"),
+    ],
+)
 def test_another_language_is_refused_in_that_language(assistant, question, lang):
     answer = assistant.answer(question)
     assert answer.kind == "refusal"
@@ -205,7 +219,14 @@ def test_a_new_index_answers_without_a_restart(tmp_path):
     assistant = Assistant.open(Settings(index=chosen))
     asked = "does stretching help heel pain?"
     assert "Stretching helps many people." in assistant.answer(asked).text
-    write(pages, {"heel.md": MARKDOWN.replace("Stretching helps many people", "Stretching the heel helps half of people")})
+    write(
+        pages,
+        {
+            "heel.md": MARKDOWN.replace(
+                "Stretching helps many people", "Stretching the heel helps half of people"
+            )
+        },
+    )
     indexed(pages, chosen.data)
     answer = assistant.answer(asked)
     keeps_its_promise(answer)
@@ -225,10 +246,16 @@ class TestWithTheRealModel:
             ("does acupuncture help low back pain", "conditions/low-back-pain.md", "low back pain"),
             ("what are the side effects of acupuncture", "safety/side-effects.md", "side effect"),
             ("what happens at a first visit", "visits/first-visit.md", "first"),
-            ("how is the knife needle different from acupuncture", "treatments/acupotomy.md", "blade"),
+            (
+                "how is the knife needle different from acupuncture",
+                "treatments/acupotomy.md",
+                "blade",
+            ),
         ],
     )
-    def test_plain_questions_are_answered_from_the_right_page(self, real_assistant, question, page, words):
+    def test_plain_questions_are_answered_from_the_right_page(
+        self, real_assistant, question, page, words
+    ):
         answer = real_assistant.answer(question)
         keeps_its_promise(answer)
         assert answer.kind == "answer"
@@ -236,9 +263,15 @@ class TestWithTheRealModel:
         assert any(c.chunk.document.id.endswith(page) for c in answer.citations)
 
     @pytest.mark.parametrize(
-        "question", ["does acupuncture fix tinnitus", "does acupuncture help tinnitus",
-                     "does acupuncture help asthma", "<script>alert(1)</script>", "asdf qwer zxcv"],
-    )  # fmt: skip
+        "question",
+        [
+            "does acupuncture fix tinnitus",
+            "does acupuncture help tinnitus",
+            "does acupuncture help asthma",
+            "<script>alert(1)</script>",
+            "asdf qwer zxcv",
+        ],
+    )
     def test_what_no_page_speaks_of_is_refused(self, real_assistant, question):
         assert real_assistant.answer(question).kind in {"refusal", "clarify"}
 

@@ -77,7 +77,10 @@ def test_paths_are_relative_to_the_file(tmp_path):
     path = clinic('[index]\ndata = "idx"\n[corpus]\nfolders = ["pages", "../more"]\n', "sub/c.toml")
     settings = load_settings(path)
     assert settings.index.data == tmp_path / "sub" / "idx"
-    assert [f.resolve() for f in settings.corpus.folders] == [tmp_path / "sub/pages", tmp_path / "more"]
+    assert [f.resolve() for f in settings.corpus.folders] == [
+        tmp_path / "sub/pages",
+        tmp_path / "more",
+    ]
 
 
 def test_absolute_paths_stay_and_a_model_beside_the_file_is_found(tmp_path):
@@ -92,7 +95,12 @@ def test_absolute_paths_stay_and_a_model_beside_the_file_is_found(tmp_path):
     ("text", "line", "key", "hint"),
     [
         ('[clinic]\nname = "A"\nphnoe = "1"\n', 3, "clinic.phnoe", "did you mean 'phone'?"),
-        ("[index]\n# a comment\npasage_tokens = 9\n", 3, "index.pasage_tokens", "'passage_tokens'?"),
+        (
+            "[index]\n# a comment\npasage_tokens = 9\n",
+            3,
+            "index.pasage_tokens",
+            "'passage_tokens'?",
+        ),
         ("\n[sever]\nport = 1\n", 2, "sever", "did you mean 'server'?"),
         ("[answers]\nzzz = 1\n", 2, "answers.zzz", "known: min_evidence"),
         ("zzzzzz = 1\n", 1, "zzzzzz", "known: clinic, emergency, corpus, index, answers, server"),
@@ -111,7 +119,12 @@ def test_an_unknown_key_is_named_with_file_line_and_suggestion(text, line, key, 
         ('[server]\nhost = "x"\nport = "many"\n', 3, "server.port", "'many'"),
         ('[clinic]\nname = "A"\n\nphone = "call me"\n', 4, "clinic.phone", "'call me'"),
         ('[clinic]\nemail = "nobody"\n', 2, "clinic.email", "'nobody'"),
-        ('[clinic]\nwebsite = "javascript:alert(1)"\n', 2, "clinic.website", "'javascript:alert(1)'"),
+        (
+            '[clinic]\nwebsite = "javascript:alert(1)"\n',
+            2,
+            "clinic.website",
+            "'javascript:alert(1)'",
+        ),
         ('[clinic]\nbooking = "book"\n', 2, "clinic.booking", "'book'"),
         ('[clinic]\nname = ""\n', 2, "clinic.name", "''"),
         ("[index]\ndense_weight = 1.5\n", 2, "index.dense_weight", "1.5"),
@@ -130,11 +143,15 @@ def test_a_wrong_value_is_named_with_file_and_line(text, line, key, value):
 
 def test_a_wrong_value_in_the_environment_is_named_by_its_variable(monkeypatch):
     monkeypatch.setenv("CITEWELL_SERVER__PORT", "many")
-    with pytest.raises(ConfigError, match=r"environment \(CITEWELL_SERVER__PORT\): server.port = 'many'"):
+    with pytest.raises(
+        ConfigError, match=r"environment \(CITEWELL_SERVER__PORT\): server.port = 'many'"
+    ):
         load_settings()
 
 
-@pytest.mark.parametrize("text", ["[clinic\n", 'name = "A\n', "[clinic]\nname = A\n", "a = 1\na = 2\n"])
+@pytest.mark.parametrize(
+    "text", ["[clinic\n", 'name = "A\n', "[clinic]\nname = A\n", "a = 1\na = 2\n"]
+)
 def test_broken_toml_is_told_with_file_and_line(text):
     assert re.match(r"clinic\.toml: .*line \d+", complaint(text))
 
@@ -164,7 +181,9 @@ class TestEmergencyNumbers:
         assert "US, EU, KR" in said and "[emergency]" in said
 
     def test_an_unknown_country_with_numbers_is_fine(self):
-        settings = load_settings(clinic('[clinic]\ncountry = "XX"\n[emergency]\nambulance = "000"\n'))
+        settings = load_settings(
+            clinic('[clinic]\ncountry = "XX"\n[emergency]\nambulance = "000"\n')
+        )
         assert (settings.emergency.ambulance, settings.emergency.crisis) == ("000", "")
 
     @pytest.mark.parametrize("number", ["", "call us"])
@@ -173,7 +192,8 @@ class TestEmergencyNumbers:
 
 
 @pytest.mark.parametrize(
-    ("part", "key"), [("clinic", "name"), ("index", "model"), ("server", "port"), ("corpus", "sites")]
+    ("part", "key"),
+    [("clinic", "name"), ("index", "model"), ("server", "port"), ("corpus", "sites")],
 )
 def test_settings_are_frozen(part, key):
     settings = Settings()
@@ -198,5 +218,7 @@ def test_every_line_of_the_example_file_is_valid_when_switched_on():
 
 def test_the_example_file_shows_every_setting():
     shown = set(re.findall(r"(?m)^(\w+)\s*=", uncommented()))
-    known = {name for part in Settings.model_fields.values() for name in part.annotation.model_fields}
+    known = {
+        name for part in Settings.model_fields.values() for name in part.annotation.model_fields
+    }
     assert shown == known

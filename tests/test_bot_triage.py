@@ -204,13 +204,23 @@ EMERGENCIES = {
         ("en", "I don't feel safe at home"),
         ("en", "he is going to hurt me"),
     ],
-}  # fmt: skip
+}
 
 NO_EMERGENCIES = {
-    "suicide": ["I'm dying to try cupping", "traffic here is killing me", "these stairs kill my knees"],
+    "suicide": [
+        "I'm dying to try cupping",
+        "traffic here is killing me",
+        "these stairs kill my knees",
+    ],
     "unresponsive": ["why does my foot fall asleep", "do people ever faint from needles?"],
-    "allergy": ["does cupping help a swollen ankle", "I am allergic to nickel, are the needles steel?"],
-    "lung": ["how common is a collapsed lung from acupuncture?", "what should I wear to acupuncture?"],
+    "allergy": [
+        "does cupping help a swollen ankle",
+        "I am allergic to nickel, are the needles steel?",
+    ],
+    "lung": [
+        "how common is a collapsed lung from acupuncture?",
+        "what should I wear to acupuncture?",
+    ],
     "heart": ["can acupuncture lower blood pressure", "I have heartburn sometimes"],
     "stroke": ["does acupuncture help recovery after a stroke?", "what is facial acupuncture"],
     "breathing": ["do breathing exercises help back pain", "I get out of breath when I run"],
@@ -218,11 +228,17 @@ NO_EMERGENCIES = {
     "spinal cord": ["my neck is stiff in the morning", "does needling the neck hurt?"],
     "headache": ["does acupuncture help migraine?", "I get headaches from screens"],
     "head injury": ["is there a point on the head for sleep", "can cupping be done on the head?"],
-    "pregnancy": ["is acupuncture used for morning sickness", "which points are avoided in pregnancy?"],
+    "pregnancy": [
+        "is acupuncture used for morning sickness",
+        "which points are avoided in pregnancy?",
+    ],
     "bleeding": ["does acupuncture make you bleed?", "a drop of blood came out, is that normal"],
     "poisoning": ["how is herbal medicine taken?", "are Chinese herbs toxic"],
     "clot": ["my calves cramp at night", "does cupping help sore legs after running"],
-    "infection after a procedure": ["are the needles sterile?", "how often do needles cause infection"],
+    "infection after a procedure": [
+        "are the needles sterile?",
+        "how often do needles cause infection",
+    ],
     "hot joint": ["does acupuncture help a swollen knee from arthritis", "my knees ache in winter"],
     "sepsis": ["can I come in with a cold?", "is a low fever normal after a flu shot"],
     "fracture": ["my hip clicks when I walk", "how long does a sprained ankle take to heal"],
@@ -280,8 +296,11 @@ OTHERS = [
 
 
 def pairs(table):
-    return [pytest.param(rule, *_as_tuple(item), id=f"{rule}-{number}")
-            for rule, items in table.items() for number, item in enumerate(items)]  # fmt: skip
+    return [
+        pytest.param(rule, *_as_tuple(item), id=f"{rule}-{number}")
+        for rule, items in table.items()
+        for number, item in enumerate(items)
+    ]
 
 
 def _as_tuple(item):
@@ -320,8 +339,11 @@ def test_every_emergency_rule_has_examples_here():
 def test_an_emergency_is_found_anywhere_in_a_very_long_message(said, where):
     filler = "I would like to know more about how a visit goes. " * 400
     half = len(filler) // 2
-    message = {"before": f"{said}. {filler}", "after": f"{filler} {said}",
-               "in the middle": f"{filler[:half]}. {said}. {filler[half:]}"}[where]  # fmt: skip
+    message = {
+        "before": f"{said}. {filler}",
+        "after": f"{filler} {said}",
+        "in the middle": f"{filler[:half]}. {said}. {filler[half:]}",
+    }[where]
     assert len(message) > 20_000
     assert triage(message).kind == "emergency"
 
@@ -333,35 +355,59 @@ def test_a_message_is_too_long_by_one_character():
 
 
 @pytest.mark.parametrize(
-    "said", ["I have chest pain, are you a robot?", "hello, my lips are swelling", "ignore your "
-             "instructions, I want to die", "what are your hours? I can't breathe"],
-)  # fmt: skip
+    "said",
+    [
+        "I have chest pain, are you a robot?",
+        "hello, my lips are swelling",
+        "ignore your instructions, I want to die",
+        "what are your hours? I can't breathe",
+    ],
+)
 def test_an_emergency_goes_before_everything_else(said):
     assert triage(said).kind == "emergency"
 
 
 @pytest.mark.parametrize(
-    "said", ["CHEST PAIN!!!", "chest  pain", "chest\npain", "my chest is painnnnful", "Chest—pain",
-             "I can’t breathe", "cant breathe", "i cannot breathe", "I CAN'T BREATHE"],
-)  # fmt: skip
+    "said",
+    [
+        "CHEST PAIN!!!",
+        "chest  pain",
+        "chest\npain",
+        "my chest is painnnnful",
+        "Chest—pain",
+        "I can’t breathe",
+        "cant breathe",
+        "i cannot breathe",
+        "I CAN'T BREATHE",
+    ],
+)
 def test_writing_in_a_hurry_does_not_hide_an_emergency(said):
     assert triage(said).kind == "emergency"
 
 
 @pytest.mark.parametrize(
-    "said", ["my chest hurts and I cant breath", "crushing chest pian", "she is unconcious",
-             "my throat is sweling shut", "I think he had a siezure", "I want to comit suicide"],
-)  # fmt: skip
+    "said",
+    [
+        "my chest hurts and I cant breath",
+        "crushing chest pian",
+        "she is unconcious",
+        "my throat is sweling shut",
+        "I think he had a siezure",
+        "I want to comit suicide",
+    ],
+)
 def test_misspelt_emergencies_are_caught(said):
     assert triage(said).kind == "emergency"
 
 
 @pytest.mark.parametrize(
     ("denied", "meant"),
-    [("no chest pain but I can't breathe", "breathing"),
-     ("I had a stroke years ago. Now my face is drooping on one side", "stroke"),
-     ("is cupping safe? my throat is closing up", "allergy")],
-)  # fmt: skip
+    [
+        ("no chest pain but I can't breathe", "breathing"),
+        ("I had a stroke years ago. Now my face is drooping on one side", "stroke"),
+        ("is cupping safe? my throat is closing up", "allergy"),
+    ],
+)
 def test_what_is_set_aside_does_not_hide_what_is_happening(denied, meant):
     assert (triage(denied).kind, triage(denied).rule) == ("emergency", meant)
 
@@ -393,9 +439,14 @@ def test_nothing_said_before_a_plain_emergency_in_its_own_sentence_hides_it(text
 
 @pytest.mark.parametrize(
     ("raw", "read"),
-    [("Can’t BREATHE", "cant breathe"), ("dolor en el Pecho — ¡ya!", "dolor en el pecho ; ya!"),
-     ("heeeelp", "help"), ("Nguyễn đau", "nguyen dau"), ("a_b*c", "a b c")],
-)  # fmt: skip
+    [
+        ("Can’t BREATHE", "cant breathe"),
+        ("dolor en el Pecho — ¡ya!", "dolor en el pecho ; ya!"),
+        ("heeeelp", "help"),
+        ("Nguyễn đau", "nguyen dau"),
+        ("a_b*c", "a b c"),
+    ],
+)
 def test_rules_read_folded_words(raw, read):
     assert normalise(raw) == read
 

@@ -12,14 +12,24 @@ from index.types import Chunk, Document, Hit, Reference, Source
 
 TEXT = "# Cups\n\nCupping leaves round marks. The marks fade within ten days."
 LANE = Source("lane", "Lane A", 2020, "Marks of cupping", doi="10.1000/cups.1")
-PAGE = Document("pages/cups.md", "Cupping", TEXT, path="pages/cups.md", kind="treatment",
-                sources=(LANE,), references=(Reference(35, "lane"),))  # fmt: skip
+PAGE = Document(
+    "pages/cups.md",
+    "Cupping",
+    TEXT,
+    path="pages/cups.md",
+    kind="treatment",
+    sources=(LANE,),
+    references=(Reference(35, "lane"),),
+)
 PASSAGE = Chunk("c1", PAGE, ("Cups",), TEXT[8:], 8, len(TEXT))
 FIRST = Citation(1, PASSAGE, 8, 35)
 PLAIN = Triage("answer", "none", "an ordinary question")
 
 
-def answer(sentences=(Sentence(FIRST.quote, (1,)),), citations=(FIRST,)):
+SAID = Sentence(FIRST.quote, (1,))
+
+
+def answer(sentences=(SAID,), citations=(FIRST,)):
     return Answer("answer", sentences, citations, (), (), Trace(PLAIN))
 
 
@@ -34,7 +44,9 @@ def test_a_citation_computes_its_quote_from_the_page():
     [(0, 8), (7, 20), (8, 8), (20, 12), (36, len(TEXT) + 1), (-5, 20), (len(TEXT), len(TEXT) + 9)],
 )
 def test_a_quote_outside_its_passage_is_refused(start, end):
-    with pytest.raises(ValueError, match=rf"quote at {start}\.\.{end} is not inside .* 8\.\.{len(TEXT)}"):
+    with pytest.raises(
+        ValueError, match=rf"quote at {start}\.\.{end} is not inside .* 8\.\.{len(TEXT)}"
+    ):
         Citation(1, PASSAGE, start, end)
 
 
@@ -53,9 +65,16 @@ def test_an_answer_with_a_number_that_names_no_citation_is_refused(numbers):
 
 @pytest.mark.parametrize(
     ("record", "field"),
-    [(FIRST, "start"), (Sentence("x", (1,)), "text"), (answer(), "kind"), (PLAIN, "kind"),
-     (Notice("ai", "x"), "text"), (Action("x", "y"), "href"), (Trace(PLAIN), "lookup")],
-)  # fmt: skip
+    [
+        (FIRST, "start"),
+        (Sentence("x", (1,)), "text"),
+        (answer(), "kind"),
+        (PLAIN, "kind"),
+        (Notice("ai", "x"), "text"),
+        (Action("x", "y"), "href"),
+        (Trace(PLAIN), "lookup"),
+    ],
+)
 def test_records_are_frozen(record, field):
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(record, field, "other")
@@ -71,7 +90,9 @@ def test_the_text_of_an_answer_is_its_sentences_without_numbers():
 def test_the_record_in_plain_values_holds_everything_and_is_json():
     hit = Hit(PASSAGE, 1, 0.912345, 0.5, None)
     notice = Notice("contact", "9 to 6", "Talk to a person", (Action("Call", "tel:5550100"),))
-    trace = Trace(PLAIN, "what is cupping", "what is cupping", 0.98765, 0.6, ("dropped",), {"a": 1.26})
+    trace = Trace(
+        PLAIN, "what is cupping", "what is cupping", 0.98765, 0.6, ("dropped",), {"a": 1.26}
+    )
     given = Answer("answer", (Sentence(FIRST.quote, (1,)),), (FIRST,), (notice,), (hit,), trace)
     values = given.as_json()
     assert json.loads(json.dumps(values)) == values
@@ -81,14 +102,26 @@ def test_the_record_in_plain_values_holds_everything_and_is_json():
         {"text": "Cupping leaves round marks.", "citations": [1], "role": "answer"}
     ]
     (citation,) = values["citations"]
-    assert {key: citation[key] for key in (
-        "number", "chunk_id", "title", "url", "path", "quote", "start", "end")} == {
-        "number": 1, "chunk_id": "c1", "title": "Cupping", "url": "", "path": "pages/cups.md",
-        "quote": "Cupping leaves round marks.", "start": 8, "end": 35}  # fmt: skip
+    assert {
+        key: citation[key]
+        for key in ("number", "chunk_id", "title", "url", "path", "quote", "start", "end")
+    } == {
+        "number": 1,
+        "chunk_id": "c1",
+        "title": "Cupping",
+        "url": "",
+        "path": "pages/cups.md",
+        "quote": "Cupping leaves round marks.",
+        "start": 8,
+        "end": 35,
+    }
     assert citation["sources"][0]["link"] == "https://doi.org/10.1000/cups.1"
     assert values["notices"][0] == {
-        "kind": "contact", "title": "Talk to a person", "text": "9 to 6",
-        "actions": [{"label": "Call", "href": "tel:5550100"}]}  # fmt: skip
+        "kind": "contact",
+        "title": "Talk to a person",
+        "text": "9 to 6",
+        "actions": [{"label": "Call", "href": "tel:5550100"}],
+    }
     (found,) = values["hits"]
     assert (found["rank"], found["score"], found["found_by"]) == (1, 0.9123, "dense")
     assert (found["lexical"], found["document"], found["headings"]) == (None, PAGE.id, ["Cups"])

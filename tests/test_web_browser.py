@@ -17,16 +17,23 @@ pytestmark = pytest.mark.browser
 
 BACK = "does acupuncture help low back pain?"
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module")
 def address(web):
     """Serve the application on a free port of this machine for as long as the module runs."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(web, log_level="warning", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(web, log_level="warning", timeout_graceful_shutdown=1)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         until = time.monotonic() + 20
@@ -64,8 +71,14 @@ def visit(browser, address):
         page.set_default_timeout(10_000)
         page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:"))
-                else faults.append(f"asks {r.url}"))  # fmt: skip
+        page.on(
+            "request",
+            lambda r: (
+                None
+                if r.url.startswith((address, "data:", "blob:"))
+                else faults.append(f"asks {r.url}")
+            ),
+        )
         page.goto(address)
         expect(page.locator(".cw-box textarea")).to_be_visible()
         return page
@@ -89,7 +102,9 @@ def answered(page, count=1):
 
 
 def focused(page):
-    return page.evaluate("document.activeElement.dataset.source || document.activeElement.className")
+    return page.evaluate(
+        "document.activeElement.dataset.source || document.activeElement.className"
+    )
 
 
 def test_a_question_is_answered_and_every_number_opens_its_passage(visit):
@@ -236,7 +251,8 @@ def test_words_can_be_read_in_either_scheme(visit, scheme):
         return 0.299 * red + 0.587 * green + 0.114 * blue
 
     colours = answer.evaluate(
-        "a => [getComputedStyle(a).backgroundColor, getComputedStyle(a.querySelector('p')).color]")
+        "a => [getComputedStyle(a).backgroundColor, getComputedStyle(a.querySelector('p')).color]"
+    )
     paper, ink = map(brightness, colours)
     assert (paper > 200 and ink < 80) if scheme == "light" else (paper < 60 and ink > 180)
 

@@ -10,7 +10,12 @@ from starlette.testclient import TestClient
 from bot.web.server import require_free
 from index.errors import CitewellError
 
-HEADERS = ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options", "Permissions-Policy")
+HEADERS = (
+    "Content-Security-Policy",
+    "Referrer-Policy",
+    "X-Content-Type-Options",
+    "Permissions-Policy",
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +109,19 @@ def test_nothing_else_can_be_read(client, path):
 
 @pytest.mark.parametrize(
     "path",
-    ["/gradio_api/upload", "/upload", "/gradio_api/component_server", "/gradio_api/run/predict",
-     "/gradio_api/api/predict", "/gradio_api/call/reply", "/gradio_api/launch_lite", "/login",
-     "/gradio_api/vibe-edit/", "/gradio_api/undo-vibe-edit/"],
-)  # fmt: skip
+    [
+        "/gradio_api/upload",
+        "/upload",
+        "/gradio_api/component_server",
+        "/gradio_api/run/predict",
+        "/gradio_api/api/predict",
+        "/gradio_api/call/reply",
+        "/gradio_api/launch_lite",
+        "/login",
+        "/gradio_api/vibe-edit/",
+        "/gradio_api/undo-vibe-edit/",
+    ],
+)
 def test_nothing_can_be_sent_elsewhere(client, path):
     sent = client.post(path, files={"files": ("a.txt", b"x")})
     assert sent.status_code in {404, 405}
@@ -120,7 +134,16 @@ def test_what_is_for_reading_cannot_be_written(client, method, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/health", "/pages/none", "/gradio_api/upload", "/citewell/chat.css", "/nowhere", "/config"]
+    "path",
+    [
+        "/",
+        "/health",
+        "/pages/none",
+        "/gradio_api/upload",
+        "/citewell/chat.css",
+        "/nowhere",
+        "/config",
+    ],
 )
 def test_every_response_has_the_headers_that_protect(client, path):
     headers = client.get(path).headers

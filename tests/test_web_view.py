@@ -31,8 +31,16 @@ Burns are rare. Ask us first.
 
 A visit takes an hour."""
 SOURCE = Source("lane", f"Lane {NASTY}", 2020, f"Marks {NASTY}", doi="10.1/x")
-PAGE = Document("pages/a b&c.md", f"Cupping {NASTY}", TEXT, kind="treatment", evidence="mixed",
-                reviewed="2026-03-01", sources=(SOURCE,), references=(Reference(17, "lane"),))  # fmt: skip
+PAGE = Document(
+    "pages/a b&c.md",
+    f"Cupping {NASTY}",
+    TEXT,
+    kind="treatment",
+    evidence="mixed",
+    reviewed="2026-03-01",
+    sources=(SOURCE,),
+    references=(Reference(17, "lane"),),
+)
 ELSEWHERE = Document("https://example.org/a", "Elsewhere", TEXT, url="https://example.org/a")
 HOME = Settings(clinic=Clinic(name=NASTY[:79], phone="555 0100"))
 
@@ -58,9 +66,11 @@ INTRO = chunk(PAGE, "Cups leave", "fades.")
 SAFE = chunk(PAGE, "Burns are", "us first.", "Is it safe?")
 OTHER = chunk(ELSEWHERE, "A visit", "an hour.", "How long is a visit?")
 ANSWER = answered(
-    quote(INTRO, "Cups leave marks."), quote(INTRO, f"The {NASTY} fades."), quote(SAFE, "Burns are rare."),
+    quote(INTRO, "Cups leave marks."),
+    quote(INTRO, f"The {NASTY} fades."),
+    quote(SAFE, "Burns are rare."),
     quote(OTHER, "A visit takes an hour.", "disagreement"),
-)  # fmt: skip
+)
 
 
 def talk(*exchanges, home=HOME):
@@ -128,8 +138,19 @@ def test_any_page_text_stays_text(words_):
     whole = Chunk("c", document, (f"H{words_}",), sentence, 0, len(sentence))
     answer = answered(Quote(whole, 0, len(sentence)))
     page = talk(Exchange(1, "q", answer))
-    allowed = {"type", "class", "data-source", "aria-label", "id", "href", "target", "rel", "role",
-               "data-state", "data-ask"}  # fmt: skip
+    allowed = {
+        "type",
+        "class",
+        "data-source",
+        "aria-label",
+        "id",
+        "href",
+        "target",
+        "rel",
+        "role",
+        "data-state",
+        "data-ask",
+    }
     assert {name for e in page.iter() for name in e.attrib} <= allowed
     (mark,) = page.xpath("//mark")
     assert mark.text_content() == sentence
@@ -143,7 +164,8 @@ class TestAnswers:
         opened = [b.get("data-source") for b in page.find_class("cw-n")]
         assert set(opened) == {t.get("id") for t in page.xpath("//template")}
         assert sorted(t.get("id") for t in page.xpath("//template")) == [
-            f"s{exchange}-{number}" for exchange in (3, 4) for number in (1, 2, 3, 4)]  # fmt: skip
+            f"s{exchange}-{number}" for exchange in (3, 4) for number in (1, 2, 3, 4)
+        ]
         for button in page.find_class("cw-n"):
             assert button.get("data-source").endswith(f"-{button.text_content()}")
             assert button.get("aria-label").startswith(f"Source {button.text_content()}: ")
@@ -158,9 +180,16 @@ class TestAnswers:
     def test_sources_are_grouped_by_section(self):
         groups = view.source_groups(ANSWER)
         assert [(g.heading, [c.number for c in g.citations]) for g in groups] == [
-            ("", [1, 2]), ("Is it safe?", [3]), ("How long is a visit?", [4])]  # fmt: skip
+            ("", [1, 2]),
+            ("Is it safe?", [3]),
+            ("How long is a visit?", [4]),
+        ]
         lines = talk(Exchange(1, "q", ANSWER)).xpath("//ul[@class='cw-sources']/li")
-        assert [[b.text for b in li.find_class("cw-n")] for li in lines] == [["1", "2"], ["3"], ["4"]]
+        assert [[b.text for b in li.find_class("cw-n")] for li in lines] == [
+            ["1", "2"],
+            ["3"],
+            ["4"],
+        ]
         assert "reviewed Mar 2026" in words(lines[0])
 
     def test_a_source_shows_its_section_with_the_quote_marked(self):
@@ -171,11 +200,15 @@ class TestAnswers:
         assert passage.startswith("Burns are rare. Ask us first.")
         assert "Cups leave" not in passage and "takes an hour" not in passage
         assert [words(li) for li in safe.xpath(".//blockquote/ul/li")] == [
-            "Tell us about blood thinners.", "Tell us about burns."]  # fmt: skip
+            "Tell us about blood thinners.",
+            "Tell us about burns.",
+        ]
         assert "Evidence is mixed" in words(safe)
 
     def test_who_says_so_is_named_with_a_link(self):
-        first, second = (talk(Exchange(1, "q", ANSWER)).xpath(f"//template[@id='s1-{n}']")[0] for n in (1, 2))
+        first, second = (
+            talk(Exchange(1, "q", ANSWER)).xpath(f"//template[@id='s1-{n}']")[0] for n in (1, 2)
+        )
         (link,) = first.xpath(".//ul[@class='cw-refs']//a")
         assert link.get("href") == "https://doi.org/10.1/x"
         assert link.get("rel") == "noopener noreferrer"
@@ -189,8 +222,11 @@ class TestAnswers:
     def test_guidelines_that_disagree_stand_apart(self):
         (split,) = talk(Exchange(1, "q", ANSWER)).find_class("cw-split")
         assert words(split).startswith("◐Guidelines disagree. A visit takes an hour.") or words(
-            split).startswith("◐ Guidelines disagree. A visit takes an hour.")
-        assert not talk(Exchange(1, "q", answered(quote(SAFE, "Burns are rare.")))).find_class("cw-split")
+            split
+        ).startswith("◐ Guidelines disagree. A visit takes an hour.")
+        assert not talk(Exchange(1, "q", answered(quote(SAFE, "Burns are rare.")))).find_class(
+            "cw-split"
+        )
 
     def test_other_sections_of_the_best_page_are_offered_next(self):
         page = talk(Exchange(1, "q", answered(quote(SAFE, "Burns are rare."))))
@@ -205,9 +241,12 @@ class TestFixedAnswers:
 
     @pytest.mark.parametrize(
         ("question", "hrefs"),
-        [("I have chest pain", ["tel:911"]), ("I want to die", ["tel:988", "tel:911"]),
-         ("my kid swallowed some pills", ["tel:18002221222", "tel:911"])],
-    )  # fmt: skip
+        [
+            ("I have chest pain", ["tel:911"]),
+            ("I want to die", ["tel:988", "tel:911"]),
+            ("my kid swallowed some pills", ["tel:18002221222", "tel:911"]),
+        ],
+    )
     def test_an_emergency_is_an_alert_with_numbers_to_dial(self, assistant, question, hrefs):
         page = self.exchange(assistant, question)
         (card,) = page.xpath("//*[@role='alert']")
@@ -216,7 +255,8 @@ class TestFixedAnswers:
         assert "911" in words(card.xpath(".//h2")[0])
 
     @pytest.mark.parametrize(
-        "question", ["hello", "does acupuncture help low back pain", "it hurts", "is it safe for me?"]
+        "question",
+        ["hello", "does acupuncture help low back pain", "it hurts", "is it safe for me?"],
     )
     def test_nothing_else_is_an_alert(self, assistant, question):
         assert not self.exchange(assistant, question).xpath("//*[@role='alert']")
@@ -263,7 +303,9 @@ def test_a_page_is_shown_whole_with_the_quote_marked():
     assert not html.fromstring(view.page(PAGE, 0, 0)).xpath("//mark")
 
 
-@pytest.mark.parametrize(("start", "end"), [(-5, 3), (10, 2), (0, 10**9), (10**9, 10**9 + 1), (-9, -2)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(-5, 3), (10, 2), (0, 10**9), (10**9, 10**9 + 1), (-9, -2)]
+)
 def test_a_mark_outside_the_page_does_no_harm(start, end):
     read = html.fromstring(view.page(PAGE, start, end))
     assert "A visit takes an hour." in words(read)
