@@ -52,7 +52,9 @@ _CUES: dict[Asked, re.Pattern[str]] = {
         r"puncture|serious|avoid|ask)\b",
         re.I,
     ),
-    "amount": re.compile(r"\d|\b(two|three|four|five|six|ten|dozens?|half|no single number)\b", re.I),
+    "amount": re.compile(
+        r"\d|\b(two|three|four|five|six|ten|dozens?|half|no single number)\b", re.I
+    ),
     "hurts": re.compile(r"\b(hurt\w*|ach\w+|sore\w*|sharp\w*|pain\w*|feel\w*|dull)\b", re.I),
     "differs": re.compile(r"\b(than|compared|while|against|unlike|both|neither|ordinary)\b", re.I),
     "cost": re.compile(r"\$|\b(cost\w*|pay\w*|pric\w*|cover\w*|Medicare|insur\w*)\b", re.I),
@@ -78,6 +80,7 @@ class Weights:
     first: float = 0.5  # standing first in its passage; the second gets half, and so on
     cue: float = 0.2  # words such an answer has
     number: float = 0.6  # a number, where a number was asked for
+    least: float = 2.0  # what a term of the question counts, however common on these pages
     dangling: float = 0.5  # taken off for "This ...", which needs the sentence before
     enough_same: float = 0.7  # of the best score, to stand beside it from the same passage
     enough_page: float = 0.8  # from the same page
@@ -126,7 +129,7 @@ def _score(
     question: str, kind: Asked, hits: Sequence[Hit], rarity: Callable[[str], float]
 ) -> list[_Candidate]:
     by = WEIGHTS
-    wanted = {term: rarity(term) for term in terms(question)}
+    wanted = {term: max(by.least, rarity(term)) for term in terms(question)}
     total = sum(wanted.values()) or 1.0
     bonus = by.number if kind == "amount" else by.cue
     found: list[_Candidate] = []

@@ -29,7 +29,7 @@ from index.types import Chunk, Document, Hit
 
 _log = logging.getLogger(__name__)
 _OFF_TOPIC = 0.85
-_GENERAL = 0.92
+_GENERAL = 0.85
 _POOL = 100
 """Passages each side may bring to the fusion."""
 

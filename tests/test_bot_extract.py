@@ -107,7 +107,7 @@ def test_guidelines_that_disagree_are_quoted_on_both_sides():
         (
             "Guidelines disagree on cupping",
             "The American body recommends cupping for the back. "
-            "The British body advises against cupping for the back. A third body is silent on it all. "
+            "The British body advises against cupping for the back. A third body says nothing. "
             "A fourth body has not been asked at all.",
         ),
     )

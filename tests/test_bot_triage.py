@@ -23,6 +23,8 @@ EMERGENCIES = {
         ("en", "I don't want to be alive anymore"),
         ("en", "since the pain came back all I think about is killing myself"),
         ("en", "no reason to go on living with this back"),
+        ("en", "i want to kil myself"),
+        ("en", "I am going to kill my self"),
         ("es", "Ya no quiero vivir con este dolor"),
         ("ko", "너무 아파서 죽고 싶어요"),
         ("zh", "疼得我不想活了"),
@@ -68,6 +70,9 @@ EMERGENCIES = {
     ],
     "stroke": [
         ("en", "one side of her face is drooping"),
+        ("en", "I woke up and half my face doesn't move"),
+        ("en", "I have sudden vision loss in my right eye"),
+        ("fr", "Mon bras gauche est paralysé tout à coup"),
         ("en", "my dad's speech is slurred and his right arm is weak"),
         ("en", "suddenly I can't see out of one eye"),
         ("es", "Mi papá tiene la cara caída y no puede hablar"),
@@ -133,6 +138,7 @@ EMERGENCIES = {
     ],
     "bleeding": [
         ("en", "the cut won't stop bleeding"),
+        ("en", "my nose has been bleeding for an hour and won't stop"),
         ("en", "blood is spurting from my arm"),
         ("en", "I am throwing up blood"),
         ("es", "No para de sangrar"),
@@ -143,6 +149,9 @@ EMERGENCIES = {
     ],
     "poisoning": [
         ("en", "I took too many tylenol"),
+        ("en", "I took 40 pills"),
+        ("en", "she took the whole bottle"),
+        ("zh", "我吞了一根针"),
         ("en", "my toddler drank the liniment"),
         ("en", "he overdosed"),
         ("es", "Mi hijo se tragó las hierbas"),
