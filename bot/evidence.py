@@ -16,27 +16,41 @@ from index.text import terms, words
 from index.types import Hit
 
 _BIAS, _COSINE, _MISSING = 2.8, 1.5, 5.9
+_EVERYWHERE = 0.1
+"""Share of the passages from which on a term says nothing of the subject."""
 
 
 def evidence(
-    asked: Expansion, hits: Sequence[Hit], knows: Callable[[str], bool], lang: str
+    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], lang: str
 ) -> float:
-    """Return the probability that the pages answer; `knows` tells if any passage holds a term."""
+    """Return the probability that the pages answer.
+
+    `share` tells in which part of the passages a stemmed term stands, 0 if in none.
+    """
     if not hits:
         return 0.0
     if lang != "en":
         return _in_another_language(asked)
     cosine = max((hit.dense for hit in hits if hit.dense is not None), default=0.0)
-    score = _BIAS + _COSINE * cosine - _MISSING * missing(asked, knows)
+    score = _BIAS + _COSINE * cosine - _MISSING * missing(asked, share)
     return 1 / (1 + math.exp(-score))
 
 
-def missing(asked: Expansion, knows: Callable[[str], bool]) -> float:
-    """Return the share of the question's information in words no page holds, 0..1."""
+def missing(asked: Expansion, share: Callable[[str], float]) -> float:
+    """Return the share of the question's information in words no page holds, 0..1.
+
+    Words that stand all over the pages ("acupuncture") count for neither side: that a clinic's
+    pages mention its treatments does not make them answer.
+    """
     bridged = {term for word in asked.bridged for term in terms(word)}
-    weights = {term: information(term) for term in terms(asked.question) if term not in bridged}
-    lacking = sum(weight for term, weight in weights.items() if not knows(term))
-    known = sum(weights.values()) - lacking + sum(map(information, bridged))
+    lacking = known = 0.0
+    for term in {*terms(asked.question), *bridged}:
+        if share(term) > _EVERYWHERE:
+            continue
+        if term in bridged or share(term) > 0:
+            known += information(term)
+        else:
+            lacking += information(term)
     return lacking / (lacking + known) if lacking else 0.0
 
 

@@ -49,7 +49,7 @@ class Assistant:
         with clock("retrieve"):
             hits = self.retriever.retrieve(expanded.text, count=_HITS, topics=expanded.topics)
         with clock("compose"):
-            sure = evidence(expanded, hits, self.retriever.knows, sorted_as.lang)
+            sure = evidence(expanded, hits, self.retriever.share, sorted_as.lang)
             threshold = self.settings.answers.min_evidence
             quotes = (
                 ()

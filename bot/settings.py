@@ -22,6 +22,9 @@ DEFAULT_FILE = Path("clinic.toml")
 _COUNTRIES = Path(__file__).with_name("countries.toml")
 
 
+_NUMBER = r"^([+0-9][0-9 ().-]{1,})?$"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,15 +58,15 @@ class Clinic(_Frozen):
 class EmergencyNumbers(_Frozen):
     """Whom to call: `[emergency]`. What is left out is filled in from the clinic's country."""
 
-    ambulance: str = ""
-    crisis: str = ""
-    poison: str = ""
+    ambulance: str = Field("", pattern=_NUMBER)
+    crisis: str = Field("", pattern=_NUMBER)
+    poison: str = Field("", pattern=_NUMBER)
 
 
 class AnswerSettings(_Frozen):
     """How answers are made: `[answers]`."""
 
-    min_evidence: float = Field(0.6, ge=0, le=1)
+    min_evidence: float = Field(0.5, ge=0, le=1)
 
 
 class Server(_Frozen):
@@ -163,6 +166,8 @@ def _explain(error: ValidationError, config: Path | None, text: str) -> str:
         hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
         return f"{where}: unknown key '{name}'; {hint}"
     message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        return f"{where}: {message}"
     value = "" if isinstance(first["input"], dict | BaseModel) else f" = {first['input']!r}"
     return f"{where}: {name}{value}: {message}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -45,16 +45,16 @@ class Rule:
     whole: bool = False
     ignores_contexts: bool = False
 
-    def match(self, words: str) -> str | None:
-        """Return the language whose pattern is in `words`, or None."""
-        for lang, patterns in self.patterns.items():
-            for parts in patterns:
-                if self.whole:
-                    if parts[0].fullmatch(words.strip(" .,!?")):
-                        return lang
-                elif all(part.search(words) for part in parts):
-                    return lang
-        return None
+    def match(self, words: str, lang: str) -> str | None:
+        """Return the language whose pattern is in `words`, `lang` if it is one of them, or None."""
+        order = sorted(self.patterns, key=lambda known: known != lang)
+        return next((known for known in order if self._holds(words, self.patterns[known])), None)
+
+    def _holds(self, words: str, patterns: Iterable[tuple[re.Pattern[str], ...]]) -> bool:
+        if self.whole:
+            words = words.strip(" .,!?")
+            return any(parts[0].fullmatch(words) for parts in patterns)
+        return any(all(part.search(words) for part in parts) for parts in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +73,36 @@ class Rulebook:
 def triage(question: str) -> Triage:
     """Sort one message by its raw words. Never raises; the kind "answer" means: go on."""
     book = rulebook()
-    words = normalise(question)
-    corrected = normalise(book.speller.correct(question[:20_000]))
-    readings = list(dict.fromkeys((words, corrected)))
     lang = language.detect(question)
-    for rule in book.rules:
-        for reading in readings:
-            urgent = rule.kind == "emergency"
-            if rule.unless:
-                reading = rule.unless.sub(" ", reading) if urgent else reading
-                if not urgent and rule.unless.search(reading):
-                    continue
-            if urgent and not rule.ignores_contexts:
-                reading = present(reading, book.contexts)
-            if found := rule.match(reading):
-                spoken = found if found != "en" else lang if lang != "en" and not urgent else "en"
-                return Triage(rule.kind, rule.name, rule.reason, spoken)
+    words = normalise(question)
+    readings = tuple(dict.fromkeys((words, normalise(book.speller.correct(question)))))
+    if found := _emergency(readings, book, lang):
+        return found
     if not re.search(r"[^\W_]", question):
         return Triage("clarify", "no words", "nothing to read", lang)
     if len(question) > MAX_LENGTH:
         return Triage("clarify", "too long", f"over {MAX_LENGTH} characters", lang)
+    for rule in book.rules:
+        for reading in readings:
+            if rule.kind == "emergency" or (rule.unless and rule.unless.search(reading)):
+                continue
+            if spoken := rule.match(reading, lang):
+                return Triage(rule.kind, rule.name, rule.reason, lang if spoken == "en" else spoken)
     return Triage("answer", "none", "an ordinary question", lang)
+
+
+def _emergency(readings: Iterable[str], book: Rulebook, lang: str) -> Triage | None:
+    heard = [(reading, present(reading, book.contexts)) for reading in readings]
+    for rule in book.rules:
+        if rule.kind != "emergency":
+            continue
+        for whole, now in heard:
+            words = whole if rule.ignores_contexts else now
+            if rule.unless:
+                words = rule.unless.sub(" ", words)
+            if spoken := rule.match(words, lang):
+                return Triage(rule.kind, rule.name, rule.reason, spoken)
+    return None
 
 
 def normalise(text: str) -> str:
@@ -134,11 +143,9 @@ def rulebook() -> Rulebook:
     rules = tuple(_rule(entry, groups) for entry in data["rule"])
     contexts = {name: _compile(words, groups) for name, words in data["contexts"].items()}
     urgent = [r for r in data["rule"] if r["kind"] == "emergency"]
-    vocabulary = re.findall(
-        r"[a-z]{4,}",
-        " ".join([*groups.values(), *(part for r in urgent for part in r.get("en", []))]),
-    )
-    return Rulebook(rules, contexts, Speller([" ".join(vocabulary)], long=6))
+    patterns = [*groups.values(), *(part for r in urgent for part in r.get("en", []))]
+    vocabulary = [data["spelling"]["words"], *re.findall(r"[a-z]{4,}", " ".join(patterns))]
+    return Rulebook(rules, contexts, Speller(vocabulary, long=6))
 
 
 def _rule(entry: dict[str, Any], groups: dict[str, str]) -> Rule:

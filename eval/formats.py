@@ -74,10 +74,14 @@ def read_beir(folder: Path) -> BeirSet:
     )
     queries = {r["_id"]: r["text"] for r in _rows(folder / "queries.jsonl", ("_id", "text"))}
     qrels: Qrels = {}
-    for line in _lines(folder / "qrels" / "test.tsv"):
-        parts = line.split("\t")
-        if parts[0] in queries:
-            qrels.setdefault(parts[0], {})[parts[1]] = int(parts[2])
+    path = folder / "qrels" / "test.tsv"
+    for number, line in enumerate(_lines(path), 1):
+        query, *rest = line.split("\t")
+        if query not in queries:  # the head of the table is no query either
+            continue
+        if len(rest) != 2 or not rest[1].strip().lstrip("-").isdigit():
+            raise CitewellError(f"{path}, line {number}: must be query, document, whole number")
+        qrels.setdefault(query, {})[rest[0]] = int(rest[1])
     return BeirSet(folder.name, documents, queries, qrels)
 
 
@@ -101,6 +105,8 @@ def _rows(path: Path, needed: Iterable[str]) -> Iterator[dict[str, Any]]:
             row: dict[str, Any] = json.loads(line)
         except ValueError as error:
             raise CitewellError(f"{path}, line {number}: is not JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise CitewellError(f"{path}, line {number}: is not an object of keys and values")
         if missing := [key for key in needed if key not in row]:
             raise CitewellError(f"{path}, line {number}: has no '{missing[0]}'")
         yield row

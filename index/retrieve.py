@@ -98,9 +98,10 @@ class Retriever:
         """Return the pages' own terms for other names that `question` uses."""
         return self._opened.glossary.expand(question)
 
-    def knows(self, term: str) -> bool:
-        """Tell whether any passage holds a stemmed term."""
-        return term in self._opened.document_frequency
+    def share(self, term: str) -> float:
+        """Return in which part of the passages a stemmed term stands, 0..1."""
+        opened = self._opened
+        return opened.document_frequency.get(term, 0) / len(opened.generation.chunks)
 
     def rarity(self, term: str) -> float:
         """Return the inverse document frequency of a stemmed term, BM25's form, over passages."""

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).with_name("static")
 _REMEMBERED = 20
 """Exchanges kept on screen, and in memory only, for as long as the visitor's page is open."""
+_LONGEST = 4000
+"""Characters read of one message; the box allows half of that."""
 _FORGET_AFTER = 3600  # seconds
 _PANEL = (
     '<aside class="cw-panel" aria-label="Source"><button type="button" class="cw-close" '
@@ -30,7 +32,7 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
     settings = assistant.settings
 
     def reply(past: list[Exchange], event: gr.EventData) -> Iterator[tuple[str, list[Exchange]]]:
-        question = str(getattr(event, "question", ""))
+        question = str(getattr(event, "question", ""))[:_LONGEST]
         number = past[-1].number + 1 if past else 1
         waiting = [*past[1 - _REMEMBERED :], Exchange(number, question, None)]
         yield view.conversation(waiting, settings), past
