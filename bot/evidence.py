@@ -16,7 +16,7 @@ from index.text import terms, words
 from index.types import Hit
 
 _BIAS, _COSINE, _MISSING = 2.8, 1.5, 5.9
-_EVERYWHERE = 0.1
+_EVERYWHERE = 0.2
 """Share of the passages from which on a term says nothing of the subject."""
 
 
@@ -39,12 +39,14 @@ def evidence(
 def missing(asked: Expansion, share: Callable[[str], float]) -> float:
     """Return the share of the question's information in words no page holds, 0..1.
 
-    Words that stand all over the pages ("acupuncture") count for neither side: that a clinic's
-    pages mention its treatments does not make them answer.
+    Treatments, and words that stand all over the pages, count for neither side: that a clinic's
+    pages speak of acupuncture does not mean they answer what is asked about it.
     """
     bridged = {term for word in asked.bridged for term in terms(word)}
+    treatments = (title for title, kind in asked.topics.items() if kind == "treatment")
+    named = {term for title in treatments for term in terms(title)}
     lacking = known = 0.0
-    for term in {*terms(asked.question), *bridged}:
+    for term in {*terms(asked.question), *bridged} - named:
         if share(term) > _EVERYWHERE:
             continue
         if term in bridged or share(term) > 0:

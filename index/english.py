@@ -13,6 +13,7 @@ from importlib.resources import files
 from index.text import terms
 
 _RAREST = 14.0
+_NUMBER = 3.0
 
 
 @lru_cache(maxsize=1)
@@ -25,6 +26,8 @@ def english_words() -> dict[str, int]:
 
 def information(term: str) -> float:
     """Return how much a stemmed term says, in nats: about 4 for "day", 14 for an unknown word."""
+    if term.isdecimal():
+        return _NUMBER
     counts = _stem_counts()
     return min(_RAREST, math.log(_most() / counts[term])) if term in counts else _RAREST
 

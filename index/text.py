@@ -18,8 +18,8 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
 _QUESTION_WORDS = (
     "a about ai ain also am any are be been but ca can compared could did do does doing don "
     "each ever every get go had has have he her him his how i isn its just like many me much my "
-    "our out please she should so some than them u up us versus vs want was we what when where "
-    "which who why wo would you your"
+    "ok okay our out please she should so some than them u up us versus vs want was we what "
+    "when where which who why wo would you your"
 ).split()
 STOPWORDS = frozenset(STOPWORDS_EN) | frozenset(_QUESTION_WORDS)
 _stemmer = Stemmer.Stemmer("english")
