@@ -352,7 +352,7 @@ class TestEval:
         [
             ("{broken", "is not JSON"),
             ('{"id": "x", "question": "y"}', "has no 'class'"),
-            ("3", "has no 'id'"),
+            ("3", "is not an object"),
         ],
     )
     def test_a_broken_questions_file_is_named_with_its_line(self, citewell, golden, line, fault):

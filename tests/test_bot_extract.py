@@ -205,7 +205,7 @@ class TestCite:
 
 class TestEvidence:
     def test_no_hits_are_no_evidence(self):
-        assert evidence(Expansion("cupping"), [], lambda term: True, "en") == 0
+        assert evidence(Expansion("cupping"), [], lambda term: 0.01, "en") == 0
 
     def test_a_word_no_page_holds_speaks_against(self, assistant):
         sure = {
@@ -215,18 +215,23 @@ class TestEvidence:
         low, high = sure["can acupuncture fix tinnitus"], sure["can acupuncture fix back pain"]
         assert low < assistant.settings.answers.min_evidence < high
 
+    def test_a_treatment_named_does_not_speak_for_the_pages(self):
+        asked = Expansion("does cupping help asthma", topics={"Cupping": "treatment"})
+        assert missing(asked, lambda term: 0.0 if term == "asthma" else 0.01) > 0.5
+        assert missing(asked, lambda term: 0.01) == 0
+
     def test_a_word_the_glossary_bridges_does_not_speak_against(self):
-        def knows(term):
-            return term == "cup"
+        def share(term):
+            return 0.01 if term == "cup" else 0.0
 
         plain = Expansion("hijama cups")
         bridged = Expansion("hijama cups", ("Cupping",), frozenset({"hijama"}), ("Cupping",))
-        assert missing(plain, knows) > missing(bridged, knows) == 0
+        assert missing(plain, share) > missing(bridged, share) == 0
 
     @given(
         st.text(max_size=80),
         st.lists(st.floats(-1, 1), max_size=4),
-        st.booleans(),
+        st.floats(0, 1),
         st.sampled_from(["en", "es", "ko"]),
         st.lists(st.sampled_from(["Cupping", "Acupotomy"]), max_size=3),
     )

@@ -491,8 +491,8 @@ class TestTheRulesFile:
         book = rulebook()
         assert len(book.rules) == len(RULES)
         for rule in book.rules:
-            assert rule.match("") is None, rule.name
-            assert rule.match("what is acupotomy") is None, rule.name
+            assert rule.match("", "en") is None, rule.name
+            assert rule.match("what is acupotomy", "en") is None, rule.name
 
     def test_sources_are_publications_a_reader_can_find(self):
         private = [r["name"] for r in URGENT if "facts" in r["source"]]

@@ -107,7 +107,8 @@ def test_rarity_is_the_inverse_document_frequency(retriever):
     (knee,), (fade,) = terms("knee"), terms("fade")
     assert retriever.rarity(knee) == pytest.approx(math.log(1 + (total - 1.5) / 2.5))
     assert retriever.rarity("unheard") > retriever.rarity(fade) > retriever.rarity(knee) > 0
-    assert (retriever.knows(knee), retriever.knows("unheard")) == (True, False)
+    assert retriever.share(knee) == pytest.approx(2 / total)
+    assert retriever.share("unheard") == 0
 
 
 class TestSwap:
