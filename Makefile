@@ -15,7 +15,7 @@ run: $(VENV)/installed
 	@$(CITEWELL) serve
 
 test: $(VENV)/installed-test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/installed-test
 	@$(BIN)/ruff check .
