@@ -17,7 +17,8 @@ _SCRIPTS = (
 _SMALL_WORDS = {
     "es": frozenset(
         "el la los las de del que para por una unos como cuanto cuantas cuantos puedo "
-        "tengo con sin mi es esta duele dolor sirve ayuda hola gracias me y en".split()
+        "un hace anos tuve soy muy su sus puede tengo con sin mi es esta duele dolor "
+        "sirve ayuda hola gracias me y en".split()
     ),
     "fr": frozenset(
         "le la les des du que pour une est ce je j mon ma avec sans combien comment "

@@ -75,7 +75,9 @@ def triage(question: str) -> Triage:
     book = rulebook()
     lang = language.detect(question)
     words = normalise(question)
-    readings = tuple(dict.fromkeys((words, normalise(book.speller.correct(question)))))
+    readings = [words]
+    if lang == "en":  # the words to correct to are English; "hace" is no misspelt "face"
+        readings.append(normalise(book.speller.correct(question)))
     if found := _emergency(readings, book, lang):
         return found
     if not re.search(r"[^\W_]", question):
@@ -145,7 +147,7 @@ def rulebook() -> Rulebook:
     urgent = [r for r in data["rule"] if r["kind"] == "emergency"]
     patterns = [*groups.values(), *(part for r in urgent for part in r.get("en", []))]
     vocabulary = [data["spelling"]["words"], *re.findall(r"[a-z]{4,}", " ".join(patterns))]
-    return Rulebook(rules, contexts, Speller(vocabulary, long=6))
+    return Rulebook(rules, contexts, Speller(vocabulary, short=4, long=6))
 
 
 def _rule(entry: dict[str, Any], groups: dict[str, str]) -> Rule:

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from index.errors import PageError
 from index.types import Evidence, Kind, Source
 
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader in C where PyYAML was built with it: ten times as fast."""
+
 _BLOCK = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -77,7 +80,7 @@ def split(raw: str) -> tuple[FrontMatter, str, int]:
         return FrontMatter(), raw, 1
     block = match[1]
     try:
-        values: Any = yaml.safe_load(block) or {}
+        values: Any = yaml.load(block, Loader=LOADER) or {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark else ""

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from index.errors import PageError
+from index.frontmatter import LOADER
 from index.text import words
 from index.types import Document
 
@@ -30,7 +31,7 @@ Entries = dict[str, tuple[str, ...]]
 def read_glossary(path: Path) -> Entries:
     """Read one glossary file. Raises PageError naming what is wrong, by line where it is known."""
     try:
-        rows = yaml.safe_load(path.read_text("utf-8"))
+        rows = yaml.load(path.read_text("utf-8"), Loader=LOADER)
     except (OSError, UnicodeDecodeError) as error:
         raise PageError(f"cannot be read ({error})") from None
     except yaml.YAMLError as error:

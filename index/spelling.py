@@ -15,21 +15,25 @@ from symspellpy import SymSpell, Verbosity
 from index.english import english_words
 from index.text import fold, words
 
-_SHORTEST = 5
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
 class Speller:
     """Corrects against the words of a corpus."""
 
-    def __init__(self, texts: Iterable[str], *, long: int = 8) -> None:
-        """Learn the corpus's words. From `long` letters on, two edits are put right, else one."""
+    def __init__(self, texts: Iterable[str], *, short: int = 5, long: int = 8) -> None:
+        """Learn the corpus's words.
+
+        Words below `short` letters stay as they are; from `long` letters on two edits are put
+        right, else one.
+        """
+        self._short = short
         self._long = long
         counts = Counter(word for text in texts for word in words(text))
         self._known = frozenset(counts)
         self._lookup = SymSpell(max_dictionary_edit_distance=2, prefix_length=7)
         for word, count in counts.items():
-            if len(word) >= _SHORTEST and word.isalpha() and word.isascii():
+            if len(word) >= short and word.isalpha() and word.isascii():
                 self._lookup.create_dictionary_entry(word, count)
 
     def correct(self, question: str) -> str:
@@ -40,7 +44,7 @@ class Speller:
         folded = fold(word)
         stem = re.sub(r"['’]s?$", "", folded)
         if (
-            len(folded) < _SHORTEST
+            len(folded) < self._short
             or not folded.isascii()
             or stem in self._known
             or stem in english_words()

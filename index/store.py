@@ -1,6 +1,7 @@
 """One generation on disk: passages in Chroma, pages beside them. The only home of chromadb.
 
-Chroma gives cosine *distances*; what leaves this module are similarities, 1 - distance.
+Chroma gives cosine *distances*; what leaves this module are similarities, 1 - distance. Texts are
+kept once, in the pages: Chroma holds vectors and where each passage stands.
 """
 
 from __future__ import annotations
@@ -82,7 +83,6 @@ class GenerationWriter:
             self._collection.add(
                 ids=[c.id for c in part],
                 embeddings=vectors[at : at + step],
-                documents=[c.text for c in part],
                 metadatas=[
                     {
                         "document": c.document.id,
