@@ -32,6 +32,9 @@ _PRONOUN = re.compile(
 _LEAD_IN = re.compile(
     r"^\s*(?:(?:and|or|but|so|also|ok(?:ay)?|then|what about|how about|same for)[\s,]+)+", re.I
 )
+_WORKS = re.compile(
+    r"^(\s*(?:so |but |and )?(?:do|does|did|will|would|can) (?!i\b|we\b|you\b).*\b)works?\b", re.I
+)
 _SHORT = 7
 _GENERIC = frozenset(
     terms(
@@ -88,6 +91,11 @@ class Topics:
             after = question[part.end() :]
             found["condition"] = part[0] + ("" if _NO_PAIN_AFTER.match(after) else " pain")
         return found
+
+
+def worded(question: str) -> str:
+    """Return "does it work" as "does it help": pages keep "work" for how a treatment acts."""
+    return _WORKS.sub(r"\1help", question)
 
 
 def standalone(question: str, history: Sequence[Turn], topics: Topics) -> str:

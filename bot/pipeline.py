@@ -10,7 +10,7 @@ from bot import notices
 from bot.citations import cite
 from bot.evidence import evidence
 from bot.extract import extract
-from bot.followup import Topics, standalone
+from bot.followup import Topics, standalone, worded
 from bot.settings import Settings
 from bot.triage import rulebook, triage
 from bot.types import Answer, AnswerKind, Notice, Trace, Triage, Turn
@@ -44,7 +44,7 @@ class Assistant:
             return self._fixed(sorted_as, clock)
         with clock("follow-up"):
             asked = self.retriever.correct(question)
-            asked = standalone(asked, history, self._known_topics())
+            asked = worded(standalone(asked, history, self._known_topics()))
             expanded = self.retriever.expand(asked)
         with clock("retrieve"):
             hits = self.retriever.retrieve(expanded.text, count=_HITS, topics=expanded.topics)

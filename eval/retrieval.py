@@ -12,7 +12,7 @@ from pathlib import Path
 import ir_measures
 from ir_measures import RR, R, Success, nDCG
 
-from bot.followup import Topics, standalone
+from bot.followup import Topics, standalone, worded
 from bot.types import Turn
 from eval.formats import BeirSet, Qrels, Question, Run
 from eval.statistics import Estimate, mean
@@ -37,7 +37,7 @@ def run_golden(questions: Sequence[Question], retriever: Retriever) -> tuple[Qre
             turns: list[Turn] = []
             for earlier in question.history:
                 turns.append(Turn(earlier, standalone(earlier, turns, topics), "answer"))
-            expanded = retriever.expand(standalone(asked, turns, topics))
+            expanded = retriever.expand(worded(standalone(asked, turns, topics)))
             hits = retriever.retrieve(expanded.text, count=_DEPTH, topics=expanded.topics)
             qrels[question.id] = dict.fromkeys(question.pages, 1)
             run[question.id] = by_page(hits)

@@ -16,10 +16,10 @@ _WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['’][^\W_]+)?")
 _CONTRACTED = re.compile(r"(n['’]t|['’](s|m|re|ve|ll|d|t))$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
 _QUESTION_WORDS = (
-    "a about ai ain also am any are be been but ca can compared could did do does doing don "
-    "each ever every get go had has have he her him his how i isn its just like many me much my "
-    "ok okay our out please she should so some than them u up us versus vs want was we what "
-    "when where which who why wo would you your"
+    "a about actually ai ain also am any are be been but ca can compared could definitely did "
+    "do does doing don each ever every get go had has have he her him his honestly how i isn "
+    "its just like many me much my ok okay our out please really she should so some than them "
+    "truly u up us versus vs want was we what when where which who why wo would you your"
 ).split()
 STOPWORDS = frozenset(STOPWORDS_EN) | frozenset(_QUESTION_WORDS)
 _stemmer = Stemmer.Stemmer("english")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.followup import Topics, standalone
+from bot.followup import Topics, standalone, worded
 from bot.types import Turn
 from index.types import Document
 
@@ -128,3 +128,20 @@ def test_no_history_changes_nothing(question):
 @given(st.text(max_size=80), st.lists(st.text(max_size=80), max_size=3))
 def test_any_conversation_is_read(question, earlier):
     assert isinstance(standalone(question, turns(*earlier, "is cupping safe?"), TOPICS), str)
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ("does cupping work", "does cupping help"),
+        (
+            "So does acupuncture really work for knees?",
+            "So does acupuncture really help for knees?",
+        ),
+        ("how does cupping work", "how does cupping work"),
+        ("can I work after cupping", "can I work after cupping"),
+        ("is cupping safe", "is cupping safe"),
+    ],
+)
+def test_does_it_work_is_read_as_does_it_help(asked, read):
+    assert worded(asked) == read
