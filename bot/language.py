@@ -1,39 +1,34 @@
-"""Which of our languages a question is in: by script, else by its small words. English if unsure.
+"""Which of our languages a question is in, by py3langid (Lui and Baldwin 2012). English if unsure.
 
-Only decides the language of fixed sentences; emergency rules match every language at once.
+Decides the language of fixed sentences and whether the glossary must bridge; emergency rules match
+every language at once. Does not tell other languages apart: each counts as the nearest of ours.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from index.text import words
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-_SCRIPTS = (
-    ("ko", re.compile(r"[\uac00-\ud7a3]")),
-    ("zh", re.compile(r"[\u4e00-\u9fff]")),
-    ("vi", re.compile(r"[ăđơưĂĐƠƯạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]")),
-)
-_SMALL_WORDS = {
-    "es": frozenset(
-        "el la los las de del que para por una unos como cuanto cuantas cuantos puedo "
-        "un hace anos tuve soy muy su sus puede tengo con sin mi es esta duele dolor "
-        "sirve ayuda hola gracias me y en".split()
-    ),
-    "fr": frozenset(
-        "le la les des du que pour une est ce je j mon ma avec sans combien comment "
-        "puis ai mal aide bonjour merci quoi peut et dans au aux".split()
-    ),
-}
-_LEAST = 2
+LANGUAGES = ("en", "es", "ko", "zh", "vi", "fr")
+_SURE = 0.8
+"""How sure it must be of another language than English; below, a question counts as English."""
+_FEWEST = 3
+"""Words that a question in Latin letters needs to count as another language than English."""
+_WIDE = re.compile(r"[\u3400-\u9fff\uac00-\ud7a3]")
 
 
 def detect(question: str) -> str:
-    """Return "en", "es", "ko", "zh", "vi" or "fr"."""
-    for lang, script in _SCRIPTS:
-        if script.search(question):
-            return lang
-    found = words(question.replace("'", " ").replace("’", " "))
-    counts = {lang: sum(w in small for w in found) for lang, small in _SMALL_WORDS.items()}
-    best = max(counts, key=lambda lang: counts[lang])
-    return best if counts[best] >= max(_LEAST, len(found) / 4) else "en"
+    """Return one of LANGUAGES."""
+    if not _WIDE.search(question) and len(question.split()) < _FEWEST:
+        return "en"  # "chest pain" is no French
+    lang, sure = _identifier().classify(question)
+    return str(lang) if sure >= _SURE else "en"
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> LanguageIdentifier:
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(LANGUAGES)
+    return identifier

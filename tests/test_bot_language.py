@@ -15,6 +15,7 @@ from bot.language import detect
         ("does acupuncture help low back pain?", "en"),
         ("is tai chi in the park free", "en"),
         ("sciatica", "en"),
+        ("chest pain", "en"),
         ("", "en"),
         ("¿La acupuntura ayuda con el dolor de espalda?", "es"),
         ("cuanto cuesta una sesion para la espalda", "es"),
