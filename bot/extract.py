@@ -1,7 +1,8 @@
 """Question + hits -> the sentences to quote: the default composer, without a model.
 
 The sentence that answers best comes first, then what is nearly as good: more of the same passage
-first, so that the answer reads as one voice. Where guidelines split, both sides are quoted.
+first, so that the answer reads as one voice. Where two things are compared, or guidelines split,
+both sides are quoted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from bot.citations import Quote
 from bot.relevance import asked, features, score
+from index.glossary import Expansion
 from index.text import terms
 from index.types import Chunk, Document, Hit
 
@@ -35,16 +37,17 @@ class _Candidate:
 
 
 def extract(
-    question: str, hits: Sequence[Hit], rarity: Callable[[str], float],
+    asked_for: Expansion, hits: Sequence[Hit], rarity: Callable[[str], float],
     passages_of: Callable[[Document], Iterable[Chunk]], *, most: int = MOST_SENTENCES,
     said: Sequence[Quote] = (),
 ) -> tuple[Quote, ...]:  # fmt: skip
-    """Return up to `most` sentences that answer `question`, and both sides where guidelines split.
+    """Return up to `most` sentences that answer, both sides of a comparison or a split among them.
 
     `rarity` weighs a stemmed term (inverse document frequency); `passages_of` gives the passages
     of a page, for the section on which its guidelines disagree. What is `said` already is not
     said again. Empty if no sentence fits.
     """
+    question = asked_for.reworded
     candidates = [
         candidate
         for hit in hits
@@ -54,11 +57,34 @@ def extract(
     if not candidates:
         return ()
     best = max(candidates, key=lambda c: c.score)
-    quotes = [c.quote for c in _beside(best, candidates, most)]
+    chosen = _beside(best, candidates, most)
+    if asked(question) == "differs":
+        chosen = _with_both_sides(chosen, candidates, _sides(asked_for))
+    quotes = [c.quote for c in chosen]
     if asked(question) == "works":
         document = best.quote.chunk.document
         quotes += [q for q in _disagreement(passages_of(document)) if not _has(quotes, q)]
     return tuple(quotes)
+
+
+def _sides(asked_for: Expansion) -> list[frozenset[str]]:
+    """Return the two things compared, as stemmed terms; empty if there are not two."""
+    for kind in ("treatment", "condition"):
+        titles = [title for title, its_kind in asked_for.topics.items() if its_kind == kind]
+        if len(titles) == 2:
+            return [frozenset(terms(title)) for title in titles]
+    return []
+
+
+def _with_both_sides(
+    chosen: list[_Candidate], candidates: Sequence[_Candidate], sides: Iterable[frozenset[str]]
+) -> list[_Candidate]:
+    """Put the best sentence about a side that no sentence names in the place of the last one."""
+    for side in sides:
+        if len(chosen) > 1 and not any(side <= c.terms for c in chosen):
+            if about := [c for c in candidates if side <= c.terms]:
+                chosen = [*chosen[:-1], max(about, key=lambda c: c.score)]
+    return chosen
 
 
 def _candidates(question: str, hit: Hit, rarity: Callable[[str], float]) -> Iterable[_Candidate]:

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import NamedTuple
 
 from bot import notices
-from bot.citations import Quote, cite
+from bot.citations import Quote, Said, cite
 from bot.evidence import evidence
 from bot.extract import MOST_SENTENCES, extract
 from bot.followup import Topics, parts, standalone, worded
+from bot.generate import Writer, open_model
 from bot.settings import Settings
 from bot.triage import rulebook, triage
 from bot.types import Answer, AnswerKind, Notice, Trace, Triage, Turn
@@ -25,69 +27,79 @@ from index.types import Hit
 _HITS = 8
 
 
+class Reading(NamedTuple):
+    """What one part of a message asks, as it stands alone; `part` names it if there are several."""
+
+    text: str
+    part: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was found for one part of a question, and how sure it is that the pages answer it."""
+    """What was found for one reading, and how sure it is that the pages answer it."""
 
     asked: Expansion
     hits: Sequence[Hit]
     sure: float
+    name: str = ""
 
 
 class Assistant:
     """Answers questions for one clinic. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, retriever: Retriever) -> None:
-        """Answer for the clinic in `settings` from what `retriever` finds."""
+    def __init__(
+        self, settings: Settings, retriever: Retriever, writer: Writer | None = None
+    ) -> None:
+        """Answer for the clinic in `settings` from what `retriever` finds, as `writer` words it."""
         self.settings = settings
         self.retriever = retriever
+        self.writer = writer
         self._topics = ("", Topics(()))
 
     @classmethod
     def open(cls, settings: Settings) -> Assistant:
-        """Open the index the settings name. Raises the index's errors."""
+        """Open the index and the chat model the settings name. Raises their errors."""
         encoder = open_encoder(settings.index)
-        return cls(settings, Retriever(settings.index.data, encoder, settings.index))
+        retriever = Retriever(settings.index.data, encoder, settings.index)
+        model = open_model(settings.model)
+        writer = Writer(model, timeout_s=settings.model.timeout_s) if model else None
+        return cls(settings, retriever, writer)
 
     def answer(self, question: str, history: Sequence[Turn] = ()) -> Answer:
         """Answer one message; `history` holds the turns before it, oldest first."""
+        *_, last = self.stream(question, history)
+        return last
+
+    def stream(self, question: str, history: Sequence[Turn] = ()) -> Iterator[Answer]:
+        """Answer one message as it is made: partial answers, each longer, then the whole one.
+
+        Partial answers hold verified sentences only. If a model's answer does not stand in the
+        end, the whole one is made of quotes.
+        """
         clock = _Clock()
         with clock("triage"):
             sorted_as = triage(question)
         if sorted_as.kind not in ("answer", "personal"):
-            return self._fixed(sorted_as, clock)
+            yield self._fixed(sorted_as, clock)
+            return
         with clock("follow-up"):
             whole, readings = self._read(question, history, sorted_as)
         with clock("retrieve"):
-            threshold = self.settings.answers.min_evidence
             found = self._find(whole, readings, sorted_as.lang, _HITS)
         with clock("compose"):
-            quotes: list[Quote] = []
-            for left, part in zip(range(len(found), 0, -1), found, strict=True):
-                if part.sure >= threshold:  # the sentences left are shared by the parts left
-                    given = sum(quote.role == "answer" for quote in quotes)
-                    most = max(1, math.ceil((MOST_SENTENCES - given) / left))
-                    quotes += self._compose(part, quotes, most)
-            sentences, citations = cite(quotes)
-        stands = bool(sentences) or sorted_as.kind == "personal"
-        kind: AnswerKind = sorted_as.kind if stands else "refusal"
-        trace = Trace(
-            sorted_as,
-            whole,
-            " ".join(part.asked.text for part in found),
-            min(part.sure for part in found),
-            threshold,
-            (),
-            clock.milliseconds,
-        )
-        return Answer(
-            kind,
-            sentences,
-            citations,
-            self._notices(kind, sorted_as, bool(sentences)),
-            merged(found),
-            trace,
-        )
+            quotes = self._quotes(found)
+        trace = self._trace(whole, found, sorted_as, clock)
+        if not (self.writer and quotes and sorted_as.kind == "answer" and sorted_as.lang == "en"):
+            yield self._made(quotes, found, trace)
+            return
+        start = time.perf_counter()
+        split = [quote for quote in quotes if quote.role == "disagreement"]
+        passages = [[hit.chunk for hit in part.hits] for part in found]
+        for worded_as in self.writer.word(whole, passages, self.retriever.similarity):
+            said: list[Quote | Said] = [*worded_as.said, *split] if worded_as.said else [*quotes]
+            clock.milliseconds["model"] = (time.perf_counter() - start) * 1000
+            made = replace(trace, draft=worded_as.draft)
+            yield self._made(said, found, made, partial=not worded_as.done)
 
     def look_up(
         self, question: str, history: Sequence[Turn] = (), count: int = _HITS
@@ -99,7 +111,7 @@ class Assistant:
 
     def _read(
         self, question: str, history: Sequence[Turn], sorted_as: Triage
-    ) -> tuple[str, list[str]]:
+    ) -> tuple[str, list[Reading]]:
         """Return the question as it stands alone, and each of its parts as that stands alone.
 
         Whoever asks for a verdict is first told what the pages say about asking and stopping.
@@ -107,33 +119,68 @@ class Assistant:
         topics = self._known_topics()
         question = self.retriever.correct(question)
         whole = worded(standalone(question, history, topics))
-        readings: list[str] = []
-        turns = list(history)
-        for part in parts(question):
-            readings.append(worded(standalone(part, turns, topics)))
-            turns.append(Turn(part, readings[-1], "answer"))
         rule = rulebook().find(sorted_as.rule)
         if rule and rule.caution:
-            return whole, [f"{rule.caution} {whole}", whole]
-        return whole, readings if len(readings) > 1 else [whole]
+            return whole, [Reading(f"{rule.caution} {whole}"), Reading(whole)]
+        asked = parts(question)
+        if len(asked) == 1:
+            return whole, [Reading(whole)]
+        readings: list[Reading] = []
+        turns = list(history)
+        for part in asked:
+            readings.append(Reading(worded(standalone(part, turns, topics)), part))
+            turns.append(Turn(part, readings[-1].text, "answer"))
+        return whole, readings
 
-    def _find(self, whole: str, readings: Sequence[str], lang: str, count: int) -> list[Part]:
+    def _find(self, whole: str, readings: Sequence[Reading], lang: str, count: int) -> list[Part]:
         """Look up each part; the whole, if a part has no answer: half of one would pass for all."""
         found = [self._look_up(reading, lang, count) for reading in readings]
         threshold = self.settings.answers.min_evidence
         if len(found) > 1 and min(part.sure for part in found) < threshold:
-            return [self._look_up(whole, lang, count)]
+            return [self._look_up(Reading(whole), lang, count)]
         return found
 
-    def _look_up(self, question: str, lang: str, count: int) -> Part:
-        expanded = self.retriever.expand(question)
+    def _look_up(self, reading: Reading, lang: str, count: int) -> Part:
+        expanded = self.retriever.expand(reading.text)
         hits = self.retriever.retrieve(expanded.text, count=count)
         share, says = self.retriever.share, self.retriever.says
-        return Part(expanded, hits, evidence(expanded, hits, share, says, lang))
+        sure = evidence(expanded, hits, share, says, lang)
+        return Part(expanded, hits, sure, reading.part)
 
-    def _compose(self, part: Part, said: Sequence[Quote], most: int) -> Sequence[Quote]:
+    def _quotes(self, found: Sequence[Part]) -> list[Quote]:
+        """Choose what to quote for each part; the sentences left are shared by the parts left."""
+        quotes: list[Quote] = []
         rarity, passages_of = self.retriever.rarity, self.retriever.passages_of
-        return extract(part.asked.reworded, part.hits, rarity, passages_of, most=most, said=said)
+        for left, part in zip(range(len(found), 0, -1), found, strict=True):
+            if part.sure < self.settings.answers.min_evidence:
+                continue
+            given = sum(quote.role == "answer" for quote in quotes)
+            most = max(1, math.ceil((MOST_SENTENCES - given) / left))
+            chosen = extract(part.asked, part.hits, rarity, passages_of, most=most, said=quotes)
+            quotes += [replace(quote, part=part.name) for quote in chosen]
+        return quotes
+
+    def _trace(self, whole: str, found: Sequence[Part], sorted_as: Triage, clock: _Clock) -> Trace:
+        return Trace(
+            sorted_as,
+            whole,
+            " ".join(part.asked.text for part in found),
+            min(part.sure for part in found),
+            self.settings.answers.min_evidence,
+            None,
+            clock.milliseconds,
+        )
+
+    def _made(
+        self, said: Sequence[Quote | Said], found: Sequence[Part], trace: Trace,
+        *, partial: bool = False,
+    ) -> Answer:  # fmt: skip
+        sentences, citations = cite(said)
+        triaged = trace.triage
+        stands = bool(sentences) or triaged.kind == "personal"
+        kind: AnswerKind = triaged.kind if stands else "refusal"
+        notes = self._notices(kind, triaged, bool(sentences))
+        return Answer(kind, sentences, citations, notes, merged(found), trace, partial)
 
     def warm(self) -> None:
         """Load the model and every lazy part, so that the first visitor does not wait."""

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from index.errors import ConfigError
@@ -69,6 +69,18 @@ class AnswerSettings(_Frozen):
     min_evidence: float = Field(0.5, ge=0, le=1)
 
 
+class ModelSettings(_Frozen):
+    """An optional chat model that words the answers: `[model]`. Without a name, answers are quotes.
+
+    The key is best left to the environment: CITEWELL_MODEL__KEY, or the provider's own variable.
+    """
+
+    name: str = Field("", pattern=r"^([a-z_]+:\S+)?$")
+    url: str = Field("", pattern=r"^(https?://\S+)?$")
+    key: SecretStr = SecretStr("")
+    timeout_s: float = Field(20, gt=0, le=120)
+
+
 class Server(_Frozen):
     """Where the pages are served: `[server]`."""
 
@@ -88,6 +100,7 @@ class Settings(BaseSettings):
     corpus: CorpusSettings = CorpusSettings()
     index: IndexSettings = IndexSettings()
     answers: AnswerSettings = AnswerSettings()
+    model: ModelSettings = ModelSettings()
     server: Server = Server()
 
     @model_validator(mode="after")

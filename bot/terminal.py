@@ -17,12 +17,10 @@ def as_text(answer: Answer, heading: str = "") -> str:
         lines += _wrap(f"{notice.title} {notice.text}".strip())
         lines += [f"  {action.label}" for action in notice.actions]
         lines.append("")
-    body = [s for s in answer.sentences if s.role == "answer"]
-    split = [s for s in answer.sentences if s.role == "disagreement"]
-    for title, sentences in (("", body), ("Guidelines disagree. ", split)):
+    for title, sentences in (*answer.parts, ("Guidelines disagree.", answer.disagreement)):
         if sentences:
             marked = " ".join(f"{s.text} [{', '.join(map(str, s.citations))}]" for s in sentences)
-            lines += [*_wrap(title + marked), ""]
+            lines += [*_wrap(f"{title} {marked}".strip()), ""]
     for citation in answer.citations:
         document = citation.chunk.document
         notes = [document.title, *citation.chunk.headings[-1:], document.url or document.id]
@@ -52,6 +50,9 @@ def trace_as_text(answer: Answer) -> str:
     ]
     if trace.evidence is not None:
         lines.append(f"evidence: {trace.evidence:.2f} (needs {trace.threshold})")
+    if draft := trace.draft:
+        lines.append(f"model: {draft.kept} kept, {len(draft.dropped)} dropped. {draft.failure}")
+        lines += [f"  dropped: {d.sentence!r}: {d.reason}" for d in draft.dropped]
     for hit in answer.hits:
         dense = "-" if hit.dense is None else f"{hit.dense:.3f}"
         lexical = "-" if hit.lexical is None else f"{hit.lexical:.2f}"

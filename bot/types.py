@@ -8,6 +8,7 @@ nobody parses prose.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Literal
 
 from index.types import Chunk, Hit, Source
@@ -90,11 +91,15 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of an answer with the numbers of the citations it rests on, at least one."""
+    """A sentence of an answer with the numbers of the citations it rests on, at least one.
+
+    `part` is the part of the question it answers, where there are several.
+    """
 
     text: str
     citations: tuple[int, ...]
     role: Role = "answer"
+    part: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a sentence that rests on nothing."""
@@ -103,11 +108,32 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A sentence that a model proposed and that was not let through, with the reason."""
+
+    sentence: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a chat model made of the passages: `kept` sentences were verified, the rest dropped.
+
+    `failure` says why the quoted answer was given instead; empty if the model's stands.
+    """
+
+    kept: int = 0
+    dropped: tuple[Dropped, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """How the answer came about, for staff: never shown to visitors.
 
     `standalone` is the question without the conversation before it, spelling put right; `lookup`
-    is that with the glossary's terms added, as it was searched for.
+    is that with the glossary's terms added, as it was searched for. `draft` is there if a chat
+    model was asked.
     """
 
     triage: Triage
@@ -115,13 +141,13 @@ class Trace:
     lookup: str = ""
     evidence: float | None = None
     threshold: float | None = None
-    dropped: tuple[str, ...] = ()
+    draft: Draft | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the visitor gets. `kind` says how to show it."""
+    """What the visitor gets. `kind` says how to show it; `partial` that more is to come."""
 
     kind: AnswerKind
     sentences: tuple[Sentence, ...]
@@ -129,6 +155,7 @@ class Answer:
     notices: tuple[Notice, ...]
     hits: tuple[Hit, ...]
     trace: Trace
+    partial: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a sentence whose number names no citation."""
@@ -142,13 +169,24 @@ class Answer:
         """The quoted sentences, as one paragraph without numbers."""
         return " ".join(sentence.text for sentence in self.sentences)
 
+    @property
+    def parts(self) -> tuple[tuple[str, tuple[Sentence, ...]], ...]:
+        """The sentences by the part of the question they answer; that is "" if there is one."""
+        body = [s for s in self.sentences if s.role == "answer"]
+        return tuple((part, tuple(group)) for part, group in groupby(body, key=lambda s: s.part))
+
+    @property
+    def disagreement(self) -> tuple[Sentence, ...]:
+        """The sentences that quote guidelines where these disagree."""
+        return tuple(s for s in self.sentences if s.role == "disagreement")
+
     def as_json(self) -> dict[str, Any]:
         """Return the whole record in plain values, as `citewell ask --json` prints it."""
         triage = self.trace.triage
         return {
             "kind": self.kind,
             "sentences": [
-                {"text": s.text, "citations": list(s.citations), "role": s.role}
+                {"text": s.text, "citations": list(s.citations), "role": s.role, "part": s.part}
                 for s in self.sentences
             ],
             "citations": [_citation(citation) for citation in self.citations],
@@ -171,7 +209,7 @@ class Answer:
                 "lookup": self.trace.lookup,
                 "evidence": _rounded(self.trace.evidence),
                 "threshold": self.trace.threshold,
-                "dropped": list(self.trace.dropped),
+                "draft": _draft(self.trace.draft),
                 "milliseconds": {k: round(v, 1) for k, v in self.trace.milliseconds.items()},
             },
         }  # fmt: skip
@@ -187,6 +225,13 @@ def _citation(citation: Citation) -> dict[str, Any]:
         "sources": [{"key": s.key, "authors": s.authors, "year": s.year, "title": s.title,
                      "link": s.link} for s in citation.sources],
     }  # fmt: skip
+
+
+def _draft(draft: Draft | None) -> dict[str, Any] | None:
+    if draft is None:
+        return None
+    dropped = [{"sentence": d.sentence, "reason": d.reason} for d in draft.dropped]
+    return {"kept": draft.kept, "dropped": dropped, "failure": draft.failure}
 
 
 def _rounded(value: float | None) -> float | None:

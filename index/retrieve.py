@@ -117,6 +117,11 @@ class Retriever:
         count = self._opened.document_frequency.get(term, 0)
         return math.log(1 + (total - count + 0.5) / (count + 0.5))
 
+    def similarity(self, one: str, other: str) -> float:
+        """Return the cosine similarity of two texts."""
+        vectors = self._encoder.encode_passages([one, other])
+        return float(vectors[0] @ vectors[1])
+
     def passages_of(self, document: Document) -> list[Chunk]:
         """Return the passages of one page, in its order."""
         return [c for c in self._opened.generation.chunks if c.document is document]

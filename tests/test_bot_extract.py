@@ -40,7 +40,10 @@ def hits(*chunks):
 
 def said(question, chunks):
     return [
-        q.text for q in extract(question, hits(*chunks), lambda term: 1.0, lambda document: chunks)
+        q.text
+        for q in extract(
+            Expansion(question), hits(*chunks), lambda term: 1.0, lambda document: chunks
+        )
     ]
 
 
@@ -116,7 +119,10 @@ def test_guidelines_that_disagree_are_quoted_on_both_sides():
         ),
     )
     found = extract(
-        "does cupping help back pain", hits(chunks[0]), lambda term: 1.0, lambda d: chunks
+        Expansion("does cupping help back pain"),
+        hits(chunks[0]),
+        lambda term: 1.0,
+        lambda d: chunks,
     )
     assert [q.role for q in found] == ["answer", "disagreement", "disagreement", "disagreement"]
     assert "British body advises against" in found[2].text
@@ -128,7 +134,7 @@ def test_disagreement_is_left_out_where_nobody_asks_whether_it_works():
         ("Guidelines disagree", "One body recommends cupping and another one does not."),
     )
     found = extract(
-        "how much does cupping cost", hits(chunks[0]), lambda term: 1.0, lambda d: chunks
+        Expansion("how much does cupping cost"), hits(chunks[0]), lambda term: 1.0, lambda d: chunks
     )
     assert {q.role for q in found} == {"answer"}
 

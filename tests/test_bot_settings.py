@@ -103,7 +103,12 @@ def test_absolute_paths_stay_and_a_model_beside_the_file_is_found(tmp_path):
         ),
         ("\n[sever]\nport = 1\n", 2, "sever", "did you mean 'server'?"),
         ("[answers]\nzzz = 1\n", 2, "answers.zzz", "known: min_evidence"),
-        ("zzzzzz = 1\n", 1, "zzzzzz", "known: clinic, emergency, corpus, index, answers, server"),
+        (
+            "zzzzzz = 1\n",
+            1,
+            "zzzzzz",
+            "known: clinic, emergency, corpus, index, answers, model, server",
+        ),
     ],
 )
 def test_an_unknown_key_is_named_with_file_line_and_suggestion(text, line, key, hint):

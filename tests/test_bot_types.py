@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bot.types import Action, Answer, Citation, Notice, Sentence, Trace, Triage
+from bot.types import Action, Answer, Citation, Draft, Dropped, Notice, Sentence, Trace, Triage
 from index.types import Chunk, Document, Hit, Reference, Source
 
 TEXT = "# Cups\n\nCupping leaves round marks. The marks fade within ten days."
@@ -90,16 +90,15 @@ def test_the_text_of_an_answer_is_its_sentences_without_numbers():
 def test_the_record_in_plain_values_holds_everything_and_is_json():
     hit = Hit(PASSAGE, 1, 0.912345, 0.5, None)
     notice = Notice("contact", "9 to 6", "Talk to a person", (Action("Call", "tel:5550100"),))
-    trace = Trace(
-        PLAIN, "what is cupping", "what is cupping", 0.98765, 0.6, ("dropped",), {"a": 1.26}
-    )
+    draft = Draft(1, (Dropped("said", "why"),))
+    trace = Trace(PLAIN, "what is cupping", "what is cupping", 0.98765, 0.6, draft, {"a": 1.26})
     given = Answer("answer", (Sentence(FIRST.quote, (1,)),), (FIRST,), (notice,), (hit,), trace)
     values = given.as_json()
     assert json.loads(json.dumps(values)) == values
     assert set(values) == {"kind", "sentences", "citations", "notices", "hits", "trace"}
     assert values["kind"] == "answer"
     assert values["sentences"] == [
-        {"text": "Cupping leaves round marks.", "citations": [1], "role": "answer"}
+        {"text": "Cupping leaves round marks.", "citations": [1], "role": "answer", "part": ""}
     ]
     (citation,) = values["citations"]
     assert {
@@ -127,5 +126,5 @@ def test_the_record_in_plain_values_holds_everything_and_is_json():
     assert (found["lexical"], found["document"], found["headings"]) == (None, PAGE.id, ["Cups"])
     assert values["trace"]["triage"]["kind"] == "answer"
     assert (values["trace"]["evidence"], values["trace"]["threshold"]) == (0.9877, 0.6)
-    assert values["trace"]["dropped"] == ["dropped"]
+    assert values["trace"]["draft"]["dropped"] == [{"sentence": "said", "reason": "why"}]
     assert values["trace"]["milliseconds"] == {"a": 1.3}

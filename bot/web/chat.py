@@ -36,8 +36,9 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
         number = past[-1].number + 1 if past else 1
         waiting = [*past[1 - _REMEMBERED :], Exchange(number, question, None)]
         yield view.conversation(waiting, settings), past
-        answered = [*waiting[:-1], Exchange(number, question, _answer(assistant, question, past))]
-        yield view.conversation(answered, settings), answered
+        for answer in _answers(assistant, question, past):
+            answered = [*waiting[:-1], Exchange(number, question, answer)]
+            yield view.conversation(answered, settings), past if answer.partial else answered
 
     def clear() -> tuple[str, list[Exchange]]:
         return view.conversation([], settings), []
@@ -63,14 +64,14 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
     return page
 
 
-def _answer(assistant: Assistant, question: str, past: list[Exchange]) -> Answer:
+def _answers(assistant: Assistant, question: str, past: list[Exchange]) -> Iterator[Answer]:
     history = [
         Turn(e.question, e.answer.trace.standalone or e.question, e.answer.kind)
         for e in past
         if e.answer
     ]
     try:
-        return assistant.answer(question, history)
+        yield from assistant.stream(question, history)
     except Exception:  # noqa: BLE001 - a visitor gets a sentence and a phone number, staff the log
         _log.exception("a question was not answered")
-        return failed(assistant.settings)
+        yield failed(assistant.settings)
