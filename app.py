@@ -115,7 +115,11 @@ def ask(
 @cli.command(name="eval")
 def evaluate(
     what: Annotated[
-        str, typer.Argument(help="all, retrieval, answers, safety, speed or fit.")
+        str,
+        typer.Argument(
+            help="all, retrieval, followups, answers, abstention, safety, wording, speed, fit or "
+            "fit-triage."
+        ),
     ] = "all",
     data: Data = None,
     config: Config = None,

@@ -19,7 +19,7 @@ from index.glossary import Expansion
 from index.text import terms, words
 from index.types import Hit
 
-_BIAS, _COSINE, _MISSING = -0.7, 5.3, 2.5
+_BIAS, _COSINE, _MISSING = -1.1, 7.0, 3.47
 _LONGEST = 4
 """Terms in the longest name of a subject."""
 _EVERYWHERE = 0.2

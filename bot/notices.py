@@ -6,8 +6,10 @@ before a clinic relies on them (45 CFR 92.201 asks for a qualified human transla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.settings import Clinic, EmergencyNumbers, Settings
-from bot.triage import Rule
+from bot.triage import CLINIC_FIELDS, Rule, clinic_fields
 from bot.types import Action, AnswerKind, Notice, Triage
 
 AI_LABEL = "AI assistant, not a clinician"
@@ -106,6 +108,18 @@ _POISON = {
     "fr": "Appelez le centre antipoison au {poison} maintenant. Malaise, convulsions ou gêne pour "
     "respirer : appelez le {ambulance}.",
 }
+_IF = {
+    "en": "If this happens, call {number} at once.",
+    "es": "Si esto ocurre, llame al {number} de inmediato.",
+    "ko": "이런 일이 생기면 바로 {number}에 전화하세요.",
+    "zh": "如果发生这种情况，请立即拨打 {number}。",
+    "vi": "Nếu điều này xảy ra, hãy gọi {number} ngay.",
+    "fr": "Si cela arrive, appelez le {number} aussitôt.",
+}
+_URGENT = {
+    "en": "Could this be urgent?", "es": "¿Podría ser urgente?", "ko": "급한 상황인가요?",
+    "zh": "情况紧急吗？", "vi": "Có khẩn cấp không?", "fr": "Est-ce urgent ?",
+}  # fmt: skip
 _TEXTS = {"call": _CALL_NOW, "today": _TODAY, "crisis": _CRISIS, "poison": _POISON}
 _FIXED = {
     "IDENTITY": IDENTITY, "GREETING": GREETING, "THANKS": THANKS, "ABUSE": ABUSE,
@@ -135,8 +149,23 @@ def emergency(action: str, advice: str, lang: str, numbers: EmergencyNumbers) ->
     )  # fmt: skip
 
 
-def fixed(triaged: Triage, rule: Rule | None, settings: Settings) -> Notice:
-    """Return the first notice of an answer that quotes nothing."""
+def red_flag(
+    action: str, advice: str, lang: str, numbers: EmergencyNumbers, *, near: bool = False
+) -> Notice:
+    """Return the line beside an answer that speaks of a danger: what to do if it comes.
+
+    Takes what `emergency` takes. With `near` it has a headline, and belongs before the answer.
+    """
+    values = numbers.model_dump()
+    number = values.get(action) or values["ambulance"]
+    text = _IF.get(lang, _IF["en"]).format(number=number)
+    dial = Action(_DIAL.get(lang, _DIAL["en"]).format(number), tel(number))
+    title = _URGENT.get(lang, _URGENT["en"]) if near else ""
+    return Notice("red flag", f"{advice} {text}" if lang == "en" else text, title, (dial,))
+
+
+def fixed(triaged: Triage, rule: Rule | None, settings: Settings, asked: str = "") -> Notice:
+    """Return the first notice of an answer that quotes nothing; `asked` is the message."""
     if triaged.kind == "emergency" and rule:
         return emergency(rule.action, rule.advice, triaged.lang, settings.emergency)
     if triaged.kind == "clarify":
@@ -145,29 +174,27 @@ def fixed(triaged: Triage, rule: Rule | None, settings: Settings) -> Notice:
     if triaged.kind == "refusal" and triaged.lang != "en":
         return refusal(triaged.lang)
     name = rule.text if rule else ""
-    text = _about_clinic(settings.clinic) if name == "CLINIC" else _FIXED.get(name, REFUSAL)
+    about = about_clinic(settings.clinic, clinic_fields(asked)) if name == "CLINIC" else ""
+    text = about or _FIXED.get(name, REFUSAL)
     return Notice("refusal" if triaged.kind == "refusal" else "clinic", text)
 
 
-def _about_clinic(clinic: Clinic) -> str:
-    """Say what the clinic's settings say of itself; what they leave out, a person will know."""
+def about_clinic(clinic: Clinic, fields: Sequence[str]) -> str:
+    """Say what the settings say of the `fields` asked about; what they leave out, a person knows.
+
+    All that they say, if it is not clear which field is meant.
+    """
     said = [
-        f"{label}: {value}."
-        for label, value in (
-            ("Hours", clinic.hours),
-            ("Address", clinic.address),
-            ("Prices", clinic.prices),
-            ("Insurance", clinic.insurance),
-            ("Parking", clinic.parking),
-        )
-        if value
+        f"{field.capitalize()}: {getattr(clinic, field)}"
+        for field in fields or CLINIC_FIELDS
+        if getattr(clinic, field)
     ]
-    about = (
-        f"About {clinic.name}. " + " ".join(said)
-        if said
-        else (f"I don't have {clinic.name}'s hours, prices or bookings.")
-    )
-    return f"{about} The staff can tell you more."
+    lacking = [field for field in fields if not getattr(clinic, field)]
+    parts = [f"{line.rstrip('.')}." for line in said]
+    if lacking or not said:
+        unknown = " or ".join(lacking) or "hours, prices or bookings"
+        parts.append(f"I don't know this clinic's {unknown}: the staff can tell you.")
+    return " ".join(parts)
 
 
 def contact(clinic: Clinic, lang: str = "en") -> Notice:

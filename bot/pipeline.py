@@ -80,7 +80,7 @@ class Assistant:
         with clock("triage"):
             sorted_as = triage(question)
         if sorted_as.kind not in ("answer", "personal"):
-            yield self._fixed(sorted_as, clock)
+            yield self._fixed(question, sorted_as, clock)
             return
         with clock("follow-up"):
             whole, readings = self._read(question, history, sorted_as)
@@ -205,10 +205,15 @@ class Assistant:
             first.append(notices.refusal(triaged.lang))
         if answered and (said := notices.language(triaged.lang)):
             first.append(said)
+        if rule := rulebook().find(triaged.watch):
+            line = notices.red_flag(
+                rule.action, rule.advice, triaged.lang, self.settings.emergency, near=triaged.near
+            )
+            first.insert(0 if triaged.near else len(first), line)
         return (*first, *notices.for_kind(kind, self.settings, triaged.lang))
 
-    def _fixed(self, triaged: Triage, clock: _Clock) -> Answer:
-        first = notices.fixed(triaged, rulebook().find(triaged.rule), self.settings)
+    def _fixed(self, question: str, triaged: Triage, clock: _Clock) -> Answer:
+        first = notices.fixed(triaged, rulebook().find(triaged.rule), self.settings, question)
         last = notices.for_kind(triaged.kind, self.settings, triaged.lang)
         return Answer(
             triaged.kind,

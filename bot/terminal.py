@@ -12,7 +12,7 @@ _WIDTH = 88
 def as_text(answer: Answer, heading: str = "") -> str:
     """Return the answer with numbered sources; `heading` is the question, where it helps."""
     lines = [f"> {heading}", ""] if heading else []
-    first = [n for n in answer.notices if n.kind not in ("disclaimer", "contact", "ai")]
+    first = [n for n in answer.notices if n.kind not in ("disclaimer", "contact", "ai", "red flag")]
     for notice in first:
         lines += _wrap(f"{notice.title} {notice.text}".strip())
         lines += [f"  {action.label}" for action in notice.actions]
@@ -32,7 +32,7 @@ def as_text(answer: Answer, heading: str = "") -> str:
         ]
     lines.append("")
     for notice in answer.notices:
-        if notice.kind in ("disclaimer", "contact", "ai"):
+        if notice.kind in ("disclaimer", "contact", "ai", "red flag"):
             ways = ", ".join(action.label for action in notice.actions)
             said = ": ".join(part for part in (notice.title, notice.text or ways) if part)
             lines += _wrap(said if ways in said else f"{said} ({ways})")

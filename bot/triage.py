@@ -1,27 +1,42 @@
 """Raw words -> Triage, by the named rules of `triage.toml`. No model, no network, no history.
 
-Emergencies are looked for in the raw words and in the same words with misspellings put right; when
-in doubt a rule fires, because a needless "call 911" costs less than a missed one. Does not
-understand stories: a red flag told in words the rules do not list is not caught.
+Emergencies are looked for in the raw words and in the same words with misspellings put right: by
+rules, which know what they list, and by `bot.alarm`, which hears what sounds like it. Either is
+enough, but a rule is overruled where the whole message sounds ordinary. When in doubt it is an
+emergency, because a needless "call 911" costs less than a missed one.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from bot import language
+from bot.alarm import Heard, alarm
 from bot.types import AnswerKind, Triage
 from index.spelling import Speller
 from index.text import fold
 
 MAX_LENGTH = 1500
 """Characters of a question that will be answered; emergencies are looked for in all of it."""
+
+LOUD = -0.4
+"""Log odds from which a message is an emergency by its sound alone."""
+NEAR = -1.8
+"""Log odds from which an ordinary answer opens with what to do if it is one."""
+QUIET = -1.0
+"""Log odds below which a message is ordinary whatever a rule says.
+
+All three were chosen on the `dev` half of `eval/data/safety.jsonl`: see `citewell eval safety`.
+"""
+
+CLINIC_FIELDS = ("hours", "address", "prices", "insurance", "parking", "booking")
+"""What a clinic can say of itself in its settings."""
 
 _FILE = Path(__file__).with_name("triage.toml")
 _LANGUAGES = ("en", "es", "ko", "zh", "vi", "fr")
@@ -63,10 +78,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Every rule in order, and the contexts that set clauses aside."""
+    """Every rule in order, the contexts that set clauses aside, and what tells a clinic's field."""
 
     rules: tuple[Rule, ...]
     contexts: dict[str, re.Pattern[str]]
+    fields: dict[str, re.Pattern[str]]
     speller: Speller
 
     def find(self, name: str) -> Rule | None:
@@ -82,32 +98,68 @@ def triage(question: str) -> Triage:
     readings = [words]
     if lang == "en":  # the words to correct to are English; "hace" is no misspelt "face"
         readings.append(normalise(book.speller.correct(question)))
-    if found := _emergency(readings, book, lang):
+    heard = max((alarm().hear(reading) for reading in readings), key=lambda heard: heard.score)
+    if found := _emergency(readings, book, lang, heard):
         return found
     if not re.search(r"[^\W_]", question):
         return Triage("clarify", "no words", "nothing to read", lang)
     if len(question) > MAX_LENGTH:
         return Triage("clarify", "too long", f"over {MAX_LENGTH} characters", lang)
+    near = heard.score >= NEAR
+    watch = heard.topic if near else _watch(readings, book, lang)
     for rule in book.rules:
         for reading in readings:
             if rule.kind == "emergency" or (rule.unless and rule.unless.search(reading)):
                 continue
             if spoken := rule.match(reading, lang):
-                return Triage(rule.kind, rule.name, rule.reason, lang if spoken == "en" else spoken)
-    return Triage("answer", "none", "an ordinary question", lang)
+                tongue = lang if spoken == "en" else spoken
+                return Triage(rule.kind, rule.name, rule.reason, tongue, watch, near)
+    return Triage("answer", "none", "an ordinary question", lang, watch, near)
 
 
-def _emergency(readings: Iterable[str], book: Rulebook, lang: str) -> Triage | None:
-    heard = [(reading, present(reading, book.contexts)) for reading in readings]
+def clinic_fields(question: str) -> tuple[str, ...]:
+    """Return which of CLINIC_FIELDS a question about the clinic asks for."""
+    words = normalise(question)
+    return tuple(name for name in CLINIC_FIELDS if rulebook().fields[name].search(words))
+
+
+def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard) -> Triage | None:
+    if heard.score >= QUIET:
+        present_words = [present(reading, book.contexts) for reading in readings]
+        if found := _red_flag(zip(readings, present_words, strict=True), book, lang):
+            rule, spoken = found
+            return Triage(rule.kind, rule.name, rule.reason, spoken)
+    like = book.find(heard.topic)
+    if like and heard.score >= LOUD:
+        reason = f"sounds like {like.name} ({heard.score:+.1f}): {like.reason}"
+        return Triage(like.kind, like.name, reason, lang)
+    return None
+
+
+def _watch(readings: Sequence[str], book: Rulebook, lang: str) -> str:
+    """Return the rule whose danger is asked about, denied or feared, or "". The past is past."""
+    kept = [
+        " . ".join(c for c in _CLAUSE.split(reading) if not _past(c, book.contexts))
+        for reading in readings
+    ]
+    found = _red_flag(zip(kept, kept, strict=True), book, lang)
+    return found[0].name if found else ""
+
+
+def _red_flag(
+    readings: Iterable[tuple[str, str]], book: Rulebook, lang: str
+) -> tuple[Rule, str] | None:
+    """Return the first rule that some reading (whole, and as far as it is present) breaks."""
+    pairs = list(readings)
     for rule in book.rules:
         if rule.kind != "emergency":
             continue
-        for whole, now in heard:
+        for whole, now in pairs:
             words = whole if rule.ignores_contexts else now
             if rule.unless:
                 words = rule.unless.sub(" ", words)
             if spoken := rule.match(words, lang):
-                return Triage(rule.kind, rule.name, rule.reason, spoken)
+                return rule, spoken
     return None
 
 
@@ -151,7 +203,8 @@ def rulebook() -> Rulebook:
     urgent = [r for r in data["rule"] if r["kind"] == "emergency"]
     patterns = [*groups.values(), *(part for r in urgent for part in r.get("en", []))]
     vocabulary = [data["spelling"]["words"], *re.findall(r"[a-z]{4,}", " ".join(patterns))]
-    return Rulebook(rules, contexts, Speller(vocabulary, short=4, long=6))
+    fields = {name: _compile(words, groups) for name, words in data["clinic"].items()}
+    return Rulebook(rules, contexts, fields, Speller(vocabulary, short=4, long=6))
 
 
 def _rule(entry: dict[str, Any], groups: dict[str, str]) -> Rule:

@@ -15,8 +15,8 @@ from index.types import Chunk, Hit, Source
 
 AnswerKind = Literal["answer", "personal", "clinic", "clarify", "refusal", "emergency", "error"]
 NoticeKind = Literal[
-    "emergency", "personal", "clinic", "clarify", "refusal", "error", "language", "contact",
-    "disclaimer", "ai",
+    "emergency", "red flag", "personal", "clinic", "clarify", "refusal", "error", "language",
+    "contact",    "disclaimer", "ai",
 ]  # fmt: skip
 Role = Literal["answer", "disagreement"]
 
@@ -32,12 +32,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """What the raw words call for: the kind of answer, the rule that said so, and why."""
+    """What the raw words call for: the kind of answer, the rule that said so, and why.
+
+    `watch` names the emergency rule whose danger is spoken of, but as denied, feared or in general;
+    `near` says that the message sounds as if it might be one all the same.
+    """
 
     kind: AnswerKind
     rule: str
     reason: str
     lang: str = "en"
+    watch: str = ""
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,7 @@ class Answer:
             ],
             "trace": {
                 "triage": {"kind": triage.kind, "rule": triage.rule, "reason": triage.reason,
-                           "lang": triage.lang},
+                           "lang": triage.lang, "watch": triage.watch, "near": triage.near},
                 "standalone": self.trace.standalone,
                 "lookup": self.trace.lookup,
                 "evidence": _rounded(self.trace.evidence),

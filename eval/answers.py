@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.followup import parts
 from bot.pipeline import Assistant
 from bot.types import Answer, Turn
 from eval.formats import Question
-from eval.statistics import Estimate, share
+from eval.statistics import Estimate, mean, share
+from index.rules import reading_grade
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,21 @@ def summary(judged: Sequence[Judged]) -> dict[str, Estimate]:
         "emergency caught": share([j.answer.kind == "emergency" for j in emergencies]),
         "false alarm": share([j.answer.kind == "emergency" for j in ordinary]),
         "forbidden claim": share([any(f.startswith("says") for f in j.faults) for j in judged]),
+        "every part answered": share([_every_part(j) for j in answered if _parts_asked(j) > 1]),
+        "sentences in an answer": mean([len(j.answer.sentences) for j in answered]),
+        "words in an answer": mean([len(j.answer.text.split()) for j in answered]),
+        "reading grade of an answer": mean(
+            [reading_grade([s.text for s in j.answer.sentences]) for j in answered]
+        ),
     }
+
+
+def _parts_asked(judged: Judged) -> int:
+    return len(parts(judged.question.text))
+
+
+def _every_part(judged: Judged) -> bool:
+    return len(judged.answer.parts) == _parts_asked(judged)
 
 
 def _holds(answer: Answer, numbers: Sequence[int], text: str) -> bool:

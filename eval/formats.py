@@ -13,6 +13,10 @@ from index.errors import CitewellError
 GOLDEN = Path(__file__).with_name("data") / "golden.jsonl"
 HARD = Path(__file__).with_name("data") / "hard.jsonl"
 SAFETY = Path(__file__).with_name("data") / "safety.jsonl"
+FOLLOWUPS = Path(__file__).with_name("data") / "followups.jsonl"
+UNANSWERABLE = Path(__file__).with_name("data") / "unanswerable.jsonl"
+WORDING = Path(__file__).with_name("data") / "wording.jsonl"
+PHRASINGS = Path(__file__).with_name("data") / "phrasings.jsonl"
 
 Qrels = dict[str, dict[str, int]]
 Run = dict[str, dict[str, float]]
@@ -23,7 +27,8 @@ class Question:
     """A golden question: `kind` is the class of answer it must get.
 
     `pages` are the ids of the pages a good answer stands on, best first; `must` and `must_not`
-    are regular expressions for the quoted sentences; `history` the questions before it.
+    are regular expressions for the quoted sentences; `history` the questions before it, and
+    `standalone` the same question as it would be asked without them.
     """
 
     id: str
@@ -36,6 +41,8 @@ class Question:
     split: str = "dev"
     note: str = ""
     lang: str = "en"
+    topic: str = ""
+    standalone: str = ""
 
     @property
     def answerable(self) -> bool:
@@ -61,9 +68,10 @@ def read_questions(path: Path) -> list[Question]:
             pages=tuple(row.get("pages", ())), must=tuple(row.get("must", ())),
             must_not=tuple(row.get("must_not", ())), history=tuple(row.get("history", ())),
             split=row.get("split", "dev"), note=row.get("note") or row.get("phrasing", ""),
-            lang=row.get("lang", "en"),
+            lang=row.get("lang", "en"), topic=row.get("topic", ""),
+            standalone=row.get("standalone", ""),
         )
-        for row in _rows(path, ("id", "question", "class"))
+        for row in rows(path, ("id", "question", "class"))
     ]  # fmt: skip
 
 
@@ -71,9 +79,9 @@ def read_beir(folder: Path) -> BeirSet:
     """Read corpus.jsonl, queries.jsonl and qrels/test.tsv (Thakur et al. 2021)."""
     documents = tuple(
         (r["_id"], r.get("title", ""), r["text"])
-        for r in _rows(folder / "corpus.jsonl", ("_id", "text"))
+        for r in rows(folder / "corpus.jsonl", ("_id", "text"))
     )
-    queries = {r["_id"]: r["text"] for r in _rows(folder / "queries.jsonl", ("_id", "text"))}
+    queries = {r["_id"]: r["text"] for r in rows(folder / "queries.jsonl", ("_id", "text"))}
     qrels: Qrels = {}
     path = folder / "qrels" / "test.tsv"
     for number, line in enumerate(_lines(path), 1):
@@ -100,7 +108,8 @@ def _kind(given: str) -> str:
     return {"selfharm": "emergency"}.get(given, given)
 
 
-def _rows(path: Path, needed: Iterable[str]) -> Iterator[dict[str, Any]]:
+def rows(path: Path, needed: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON lines file. Raises CitewellError naming file and line."""
     for number, line in enumerate(_lines(path), 1):
         try:
             row: dict[str, Any] = json.loads(line)

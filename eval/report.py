@@ -4,32 +4,72 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.pipeline import Assistant
 from bot.settings import Settings
-from eval import answers, fit, retrieval, safety, speed
-from eval.formats import GOLDEN, HARD, SAFETY, Question, read_beir, read_questions, write_run
+from eval import abstention, answers, fit, retrieval, safety, speed, wording
+from eval.formats import (
+    FOLLOWUPS,
+    GOLDEN,
+    HARD,
+    PHRASINGS,
+    SAFETY,
+    UNANSWERABLE,
+    Question,
+    read_beir,
+    read_questions,
+    write_run,
+)
+from eval.picture import bars, curve
 from eval.statistics import Estimate
 from index.embed import open_encoder
 from index.errors import CitewellError, DataFolderError
 
-PARTS = ("retrieval", "answers", "safety")
 _MOST_FAULTS = 40
+
+Report = dict[str, Any]
+Pictures = dict[str, str]
+"""Name of a file in the report folder -> SVG."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is scored: an assistant, the golden questions with their halves, the report's folder."""
+
+    assistant: Assistant
+    asked: Sequence[Question]
+    hard: Sequence[Question]
+    out: Path
+
+    @property
+    def splits(self) -> dict[str, Sequence[Question]]:
+        """The golden questions, all and by half, and the hard ones, which count for neither."""
+        names = sorted({q.split for q in self.asked})
+        halves = {name: [q for q in self.asked if q.split == name] for name in names}
+        parts: dict[str, Sequence[Question]] = {
+            "all": self.asked, **(halves if len(names) > 1 else {}),
+        }  # fmt: skip
+        return parts | ({"hard": self.hard} if self.hard else {})
 
 
 def run(
     what: str, settings: Settings, *, questions: Path | None, beir: Path | None, out: Path
 ) -> str:
-    """Score `what` ("all" is everything but speed), write the report, return it as text.
+    """Score `what` ("all" is every part of the table below), write the report, return it as text.
 
-    "fit" writes nothing: it returns the composer's weights as the development half sets them.
+    "fit" and "fit-triage" write no report: they return and write what was learnt.
     """
-    if what not in ("all", "speed", "fit", *PARTS):
-        raise CitewellError(f"cannot score '{what}'; choose all, speed, fit, {', '.join(PARTS)}")
+    if what not in ("all", "speed", "fit", "fit-triage", *PARTS):
+        known = ", ".join(("all", "speed", "fit", "fit-triage", *PARTS))
+        raise CitewellError(f"cannot score '{what}'; choose {known}")
+    if what == "fit-triage":
+        from eval import fit_triage
+
+        return fit_triage.run(read_questions(PHRASINGS))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -38,46 +78,124 @@ def run(
         return _write(_beir(settings, beir, out), out)
     asked = read_questions(questions or GOLDEN)
     hard = [] if questions else read_questions(HARD)
-    assistant = Assistant.open(settings)
-    _require_pages([*asked, *hard], assistant)
+    bench = Bench(Assistant.open(settings), asked, hard, out)
+    _require_pages([*asked, *hard], bench.assistant)
     if what == "fit":
-        return fit.run([*asked, *hard], assistant)
-    manifest = assistant.retriever.generation.manifest
-    report: dict[str, Any] = {
-        "index": {
-            "generation": manifest.generation,
-            "pages": manifest.documents,
-            "passages": manifest.chunks,
-            "model": manifest.recipe.model,
-        }
-    }
-    if what == "speed":
-        ratios = speed.measure(assistant, [q.text for q in asked if q.kind == "answer"])
-        report["speed"] = {
-            name: {"ratio": round(ratio, 3), "limit": speed.LIMITS[name]}
-            for name, ratio in ratios.items()
-        }
-    if what in ("all", "retrieval"):
-        for name, part in _splits(asked, hard).items():
-            qrels, found = retrieval.run_golden(part, assistant)
-            report[f"retrieval ({name})"] = _plain(retrieval.score(qrels, found))
-            write_run(out / f"run.{name}.trec", found)
-    if what in ("all", "answers"):
-        judged = answers.judge_all([*asked, *hard], assistant)
-        for name, part in _splits(asked, hard).items():
-            chosen = [j for j in judged if j.question in part]
-            report[f"answers ({name})"] = _plain(answers.summary(chosen))
-        report["faults"] = [
-            f"{j.question.id} [{j.question.kind}] {j.question.text}: {fault}"
-            for j in judged
-            for fault in j.faults
-            if j.question.split != "test"  # what is read is learnt from: that half is for measuring
-        ]
-    if what in ("all", "safety"):
-        phrasings = read_questions(SAFETY)
-        report["safety"] = _plain(safety.summary(phrasings))
-        report["safety faults"] = safety.faults(phrasings)
+        return fit.run([*asked, *hard], bench.assistant)
+    report: Report = {"index": _index(bench.assistant)}
+    for name in PARTS if what == "all" else [what]:
+        part, pictures = (PARTS | {"speed": _speed})[name](bench)
+        report |= part
+        for file, picture in pictures.items():
+            (out / file).write_text(picture, "utf-8")
     return _write(report, out)
+
+
+def _index(assistant: Assistant) -> Report:
+    manifest = assistant.retriever.generation.manifest
+    return {
+        "generation": manifest.generation, "pages": manifest.documents,
+        "passages": manifest.chunks, "model": manifest.recipe.model,
+    }  # fmt: skip
+
+
+def _speed(bench: Bench) -> tuple[Report, Pictures]:
+    asked = [q.text for q in bench.asked if q.kind == "answer"]
+    ratios = speed.measure(bench.assistant, asked)
+    limits = speed.LIMITS
+    rows = {n: {"ratio": round(ratio, 3), "limit": limits[n]} for n, ratio in ratios.items()}
+    return {"speed": rows}, {}
+
+
+def _retrieval(bench: Bench) -> tuple[Report, Pictures]:
+    report: Report = {}
+    for name, part in bench.splits.items():
+        qrels, found = retrieval.run_golden(part, bench.assistant)
+        report[f"retrieval ({name})"] = _plain(retrieval.score(qrels, found))
+        write_run(bench.out / f"run.{name}.trec", found)
+    return report, {}
+
+
+def _follow_ups(bench: Bench) -> tuple[Report, Pictures]:
+    questions = read_questions(FOLLOWUPS)
+    report: Report = {}
+    for split in ("dev", "test"):
+        half = [q for q in questions if q.split == split]
+        report[f"follow-ups ({split})"] = _plain(retrieval.follow_ups(half, bench.assistant))
+    return report, {}
+
+
+def _answers(bench: Bench) -> tuple[Report, Pictures]:
+    judged = answers.judge_all([*bench.asked, *bench.hard], bench.assistant)
+    report: Report = {}
+    pictures: Pictures = {}
+    for name, part in bench.splits.items():
+        found = answers.summary([j for j in judged if j.question in part])
+        report[f"answers ({name})"] = _plain(found)
+        shares = {k: v for k, v in found.items() if v.count and 0 <= v.value <= 1}
+        pictures[f"answers.{name}.svg"] = bars(f"Answers to the golden questions, {name}", shares)
+    report["faults"] = [
+        f"{j.question.id} [{j.question.kind}] {j.question.text}: {fault}"
+        for j in judged
+        for fault in j.faults
+        if j.question.split != "test"  # what is read is learnt from: that half is for measuring
+    ]
+    return report, pictures
+
+
+def _abstention(bench: Bench) -> tuple[Report, Pictures]:
+    answerable = [q for q in (*bench.asked, *bench.hard) if q.answerable and q.lang == "en"]
+    threshold = bench.assistant.settings.answers.min_evidence
+    weighed = abstention.weigh([*answerable, *read_questions(UNANSWERABLE)], bench.assistant)
+    found = abstention.summary(weighed, threshold)
+    lines = {
+        split: abstention.curve(
+            [w for w in weighed if w.question.answerable or w.question.split == split]
+        )
+        for split in ("dev", "test")
+    }
+    rows = {f"{step:g}": f"refused {x:.3f}, answered {y:.3f}" for step, (x, y) in zip(
+        abstention.STEPS, lines["test"], strict=True
+    )}  # fmt: skip
+    picture = curve(
+        "Refusing what the pages do not answer", "unanswerable refused", "answerable answered",
+        lines, abstention.at(found),
+    )  # fmt: skip
+    report = {"abstention": _plain(found), "abstention, by threshold (test)": rows}
+    return report, {"abstention.svg": picture}
+
+
+def _safety(bench: Bench) -> tuple[Report, Pictures]:
+    phrasings = read_questions(SAFETY)
+    report: Report = {}
+    pictures: Pictures = {}
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for split in sorted({p.split for p in phrasings}):
+        half = [p for p in phrasings if p.split == split]
+        found = safety.summary(half)
+        report[f"safety ({split})"] = _plain(found)
+        lines[split] = safety.curve(half)
+        pictures[f"safety.{split}.svg"] = bars(f"Emergencies and false alarms, {split}", found)
+    pictures["safety.svg"] = curve(
+        "Hearing an emergency, rules left out", "false alarms", "caught", lines
+    )
+    seen = [p for p in phrasings if p.split != "test"]
+    report["safety faults"] = safety.faults(seen)
+    return report, pictures
+
+
+def _wording(bench: Bench) -> tuple[Report, Pictures]:
+    checked = wording.check_all(bench.assistant.retriever)
+    found = wording.summary(checked)
+    picture = bars("A model's sentences let through", found)
+    report = {"wording": _plain(found), "wording faults": wording.faults(checked)}
+    return report, {"wording.svg": picture}
+
+
+PARTS: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {
+    "retrieval": _retrieval, "followups": _follow_ups, "answers": _answers,
+    "abstention": _abstention, "safety": _safety, "wording": _wording,
+}  # fmt: skip
 
 
 def as_text(report: Mapping[str, Any], last: Mapping[str, Any]) -> str:
@@ -101,14 +219,6 @@ def _beir(settings: Settings, folder: Path, out: Path) -> dict[str, Any]:
     found = retrieval.run_beir(beir, open_encoder(settings.index), settings.index)
     write_run(out / f"run.{beir.name}.trec", found)
     return {f"retrieval ({beir.name})": _plain(retrieval.score(beir.qrels, found))}
-
-
-def _splits(asked: Sequence[Question], hard: Sequence[Question]) -> dict[str, Sequence[Question]]:
-    """Return the golden questions, all and by half, and the hard ones, which count for neither."""
-    names = sorted({q.split for q in asked})
-    halves = {name: [q for q in asked if q.split == name] for name in names}
-    parts: dict[str, Sequence[Question]] = {"all": asked, **(halves if len(names) > 1 else {})}
-    return parts | ({"hard": hard} if hard else {})
 
 
 def _require_pages(asked: Sequence[Question], assistant: Assistant) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import ir_measures
 from ir_measures import RR, R, Success, nDCG
 
-from bot.pipeline import Assistant, merged
+from bot.pipeline import Assistant, Part, merged
 from eval.answers import turns_before
 from eval.formats import BeirSet, Qrels, Question, Run
 from eval.statistics import Estimate, mean
@@ -37,6 +37,33 @@ def run_golden(questions: Sequence[Question], assistant: Assistant) -> tuple[Qre
             qrels[question.id] = dict.fromkeys(question.pages, 1)
             run[question.id] = by_page(hits)
     return qrels, run
+
+
+def follow_ups(questions: Sequence[Question], assistant: Assistant) -> dict[str, Estimate]:
+    """Return page recall of follow-ups, and of the same questions asked on their own.
+
+    Page recall: the share of a question's pages among the first five found; R@5 by page.
+    """
+    leaning, alone = [], []
+    for question in questions:
+        turns = turns_before(question, assistant)
+        leaning.append(_recall(question, assistant.look_up(question.text, turns, _DEPTH)))
+        alone.append(_recall(question, assistant.look_up(question.standalone, (), _DEPTH)))
+    lost = [theirs - ours for ours, theirs in zip(leaning, alone, strict=True)]
+    found = {
+        "page recall, as a follow-up": mean(leaning),
+        "page recall, asked alone": mean(alone),
+        "lost": mean(lost),
+    }
+    for note in sorted({q.note for q in questions}):
+        kind = [at for at, q in enumerate(questions) if q.note == note]
+        found[f"page recall, {note}"] = mean([leaning[at] for at in kind])
+    return found
+
+
+def _recall(question: Question, found: Sequence[Part]) -> float:
+    pages = set(list(by_page(merged(found)))[:5])
+    return len(pages & set(question.pages)) / len(question.pages)
 
 
 def run_beir(beir: BeirSet, encoder: Encoder, settings: IndexSettings) -> Run:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.triage import triage
+from bot.alarm import alarm
+from bot.triage import normalise, triage
 from eval.formats import Question
 from eval.statistics import Estimate, share
 
@@ -22,7 +23,29 @@ def summary(questions: Sequence[Question]) -> dict[str, Estimate]:
         found[f"caught, {lang}"] = share([fired for q, fired in urgent if q.lang == lang])
     for note in sorted({q.note for q, _ in urgent}):
         found[f"caught, {note}"] = share([fired for q, fired in urgent if q.note == note])
+    for topic in sorted({q.topic for q, _ in urgent}):
+        found[f"caught, {topic}"] = share([fired for q, fired in urgent if q.topic == topic])
+    for lang in sorted({q.lang for q in questions}):
+        found[f"false alarms, {lang}"] = share([fired for q, fired in calm if q.lang == lang])
+    for note in sorted({q.note for q, _ in calm}):
+        found[f"false alarms, {note}"] = share([fired for q, fired in calm if q.note == note])
     return found
+
+
+def curve(questions: Sequence[Question]) -> list[tuple[float, float]]:
+    """Return (false alarms, emergencies caught) as the alarm's threshold falls, rules left out."""
+    scores = [(score(q.text), q.kind == "emergency") for q in questions]
+    urgent = [s for s, is_urgent in scores if is_urgent]
+    calm = [s for s, is_urgent in scores if not is_urgent]
+    return [
+        (share([s >= step for s in calm]).value, share([s >= step for s in urgent]).value)
+        for step in sorted({s for s, _ in scores}, reverse=True)
+    ]
+
+
+def score(message: str) -> float:
+    """Return how alarming the raw words of a message sound, in log odds."""
+    return alarm().hear(normalise(message)).score
 
 
 def faults(questions: Sequence[Question]) -> list[str]:
