@@ -33,19 +33,21 @@ Says = Callable[[Sequence[str]], bool]
 
 
 def evidence(
-    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], says: Says, lang: str
-) -> float:
+    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], says: Says, lang: str,
+    reads: Sequence[str] = ("en",),
+) -> float:  # fmt: skip
     """Return the probability that the pages answer.
 
-    `share` tells in which part of the passages a stemmed term stands, 0 if in none.
+    `share` tells in which part of the passages a stemmed term stands, 0 if in none; `reads` names
+    the languages of the embedding model.
     """
     if not hits or unnamed(asked, says):
         return 0.0
-    if lang != "en":
+    if lang not in reads:
         return _in_another_language(asked)
     cosine = max((hit.dense for hit in hits if hit.dense is not None), default=0.0)
-    score = _BIAS + _COSINE * cosine - _MISSING * missing(asked, share)
-    return 1 / (1 + math.exp(-score))
+    lacking = missing(asked, share) if lang == "en" else 0.0  # the pages' words are English
+    return 1 / (1 + math.exp(-(_BIAS + _COSINE * cosine - _MISSING * lacking)))
 
 
 def missing(asked: Expansion, share: Callable[[str], float]) -> float:

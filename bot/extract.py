@@ -22,9 +22,11 @@ MOST_WORDS = 95
 _REPEATS = 0.6  # share of terms in common that makes two sentences say the same
 _BEHIND = 2.5
 """How far behind the best (in log odds) a sentence may be, to stand beside it."""
+_BESIDE_A_SPLIT = 3
+"""Sentences of an answer that goes on to quote both sides of a disagreement."""
 _SPLIT = re.compile(r"\bguidelines?\b.*\b(disagree|differ|split)", re.I)
 _SIGNPOST = re.compile(
-    r"\b(on|see) (the|its|their) (own )?pages?\b|\bthe pages? (on|about)\b", re.I
+    r"\b(on|see) (the|its|their) (own )?pages?\b|\bthe pages? (on|about|[\"“])", re.I
 )
 
 
@@ -62,8 +64,9 @@ def extract(
         chosen = _with_both_sides(chosen, candidates, _sides(asked_for))
     quotes = [c.quote for c in chosen]
     if asked(question) == "works":
-        document = best.quote.chunk.document
-        quotes += [q for q in _disagreement(passages_of(document)) if not _has(quotes, q)]
+        split = _disagreement(passages_of(best.quote.chunk.document))
+        quotes = quotes[:_BESIDE_A_SPLIT] if split else quotes
+        quotes += [q for q in split if not _has(quotes, q)]
     return tuple(quotes)
 
 

@@ -15,8 +15,10 @@ from functools import cached_property
 from itertools import groupby
 from typing import Literal
 
+from bot.relevance import asked
 from bot.types import Turn
-from index.text import words
+from index.english import information
+from index.text import terms, words
 from index.types import Document
 
 Slot = Literal["treatment", "condition", "other"]
@@ -54,6 +56,8 @@ _LEAST_WORDS = 3
 _SHORT = 7
 _LONG = 12
 _LONGEST = 16
+_TELLING = 6.5
+"""Information (nats) from which on a word may be what a question is about; "hurt" has 7."""
 _LINKS: dict[Slot, str] = {"treatment": "with", "condition": "for", "other": "about"}
 _BODY = re.compile(
     r"\b(back|neck|knees?|hips?|shoulders?|elbows?|wrists?|hands?|fingers?|thumbs?|feet|foot|heels?|"
@@ -123,6 +127,14 @@ def parts(question: str) -> tuple[str, ...]:
     if not 2 <= len(found) <= _MOST_PARTS or any(len(words(part)) < _LEAST_WORDS for part in found):
         return (question,)
     return tuple(found)
+
+
+def points_nowhere(question: str, topics: Topics) -> bool:
+    """Tell whether a first question says only "it" and "that one": there is nothing to look up."""
+    if topics.named(question) or not _PRONOUN.search(question):
+        return False
+    own = terms(question)
+    return not own or (asked(question) == "other" and max(map(information, own)) < _TELLING)
 
 
 def standalone(question: str, history: Sequence[Turn], topics: Topics) -> str:

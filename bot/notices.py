@@ -31,6 +31,10 @@ PERSONAL_UNANSWERED = (
     "I can't judge your own case: that needs a clinician who knows your history. Please ask them "
     "before you decide anything, and don't start, stop or change a medicine because of this chat."
 )
+WORDED = (
+    "A language model worded this from the clinic's pages, and each sentence was checked against "
+    "the quote it opens."
+)
 EMPTY = "Please type a question, for example: does acupuncture help low back pain?"
 TOO_LONG = "That is too long for me to read well. Please ask in one or two sentences."
 UNCLEAR = (

@@ -14,7 +14,7 @@ from bot import notices
 from bot.citations import Quote, Said, cite
 from bot.evidence import evidence
 from bot.extract import MOST_SENTENCES, extract
-from bot.followup import Topics, parts, standalone, worded
+from bot.followup import Topics, parts, points_nowhere, standalone, worded
 from bot.generate import Writer, open_model
 from bot.settings import Settings
 from bot.triage import rulebook, triage
@@ -83,6 +83,10 @@ class Assistant:
             yield self._fixed(question, sorted_as, clock)
             return
         with clock("follow-up"):
+            if not history and points_nowhere(question, self._known_topics()):
+                unclear = Triage("clarify", "points nowhere", "it and that, and nothing before")
+                yield self._fixed(question, replace(unclear, lang=sorted_as.lang), clock)
+                return
             whole, readings = self._read(question, history, sorted_as)
         with clock("retrieve"):
             found = self._find(whole, readings, sorted_as.lang, _HITS)
@@ -117,7 +121,8 @@ class Assistant:
         Whoever asks for a verdict is first told what the pages say about asking and stopping.
         """
         topics = self._known_topics()
-        question = self.retriever.correct(question)
+        if sorted_as.lang == "en":  # the words to correct to are English
+            question = self.retriever.correct(question)
         whole = worded(standalone(question, history, topics))
         rule = rulebook().find(sorted_as.rule)
         if rule and rule.caution:
@@ -144,7 +149,7 @@ class Assistant:
         expanded = self.retriever.expand(reading.text)
         hits = self.retriever.retrieve(expanded.text, count=count)
         share, says = self.retriever.share, self.retriever.says
-        sure = evidence(expanded, hits, share, says, lang)
+        sure = evidence(expanded, hits, share, says, lang, self.settings.index.languages)
         return Part(expanded, hits, sure, reading.part)
 
     def _quotes(self, found: Sequence[Part]) -> list[Quote]:
@@ -179,7 +184,8 @@ class Assistant:
         triaged = trace.triage
         stands = bool(sentences) or triaged.kind == "personal"
         kind: AnswerKind = triaged.kind if stands else "refusal"
-        notes = self._notices(kind, triaged, bool(sentences))
+        by_model = trace.draft is not None and not trace.draft.failure
+        notes = self._notices(kind, triaged, bool(sentences), by_model)
         return Answer(kind, sentences, citations, notes, merged(found), trace, partial)
 
     def warm(self) -> None:
@@ -195,7 +201,9 @@ class Assistant:
             self._topics = (generation.manifest.generation, topics)
         return self._topics[1]
 
-    def _notices(self, kind: AnswerKind, triaged: Triage, answered: bool) -> tuple[Notice, ...]:
+    def _notices(
+        self, kind: AnswerKind, triaged: Triage, answered: bool, worded_by_model: bool
+    ) -> tuple[Notice, ...]:
         first: list[Notice] = []
         if kind == "personal":
             first.append(
@@ -203,6 +211,8 @@ class Assistant:
             )
         elif kind == "refusal":
             first.append(notices.refusal(triaged.lang))
+        if worded_by_model:
+            first.append(Notice("wording", notices.WORDED))
         if answered and (said := notices.language(triaged.lang)):
             first.append(said)
         if rule := rulebook().find(triaged.watch):

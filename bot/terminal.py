@@ -7,12 +7,13 @@ import textwrap
 from bot.types import Answer
 
 _WIDTH = 88
+_LAST = ("disclaimer", "contact", "ai", "red flag", "wording")
 
 
 def as_text(answer: Answer, heading: str = "") -> str:
     """Return the answer with numbered sources; `heading` is the question, where it helps."""
     lines = [f"> {heading}", ""] if heading else []
-    first = [n for n in answer.notices if n.kind not in ("disclaimer", "contact", "ai", "red flag")]
+    first = [n for n in answer.notices if n.kind not in _LAST]
     for notice in first:
         lines += _wrap(f"{notice.title} {notice.text}".strip())
         lines += [f"  {action.label}" for action in notice.actions]
@@ -32,7 +33,7 @@ def as_text(answer: Answer, heading: str = "") -> str:
         ]
     lines.append("")
     for notice in answer.notices:
-        if notice.kind in ("disclaimer", "contact", "ai", "red flag"):
+        if notice.kind in _LAST:
             ways = ", ".join(action.label for action in notice.actions)
             said = ": ".join(part for part in (notice.title, notice.text or ways) if part)
             lines += _wrap(said if ways in said else f"{said} ({ways})")

@@ -16,7 +16,7 @@ from index.types import Chunk, Hit, Source
 AnswerKind = Literal["answer", "personal", "clinic", "clarify", "refusal", "emergency", "error"]
 NoticeKind = Literal[
     "emergency", "red flag", "personal", "clinic", "clarify", "refusal", "error", "language",
-    "contact",    "disclaimer", "ai",
+    "wording", "contact", "disclaimer", "ai",
 ]  # fmt: skip
 Role = Literal["answer", "disagreement"]
 

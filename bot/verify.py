@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.citations import Quote
-from index.text import fold, terms, words
+from index.sentences import leans_back
+from index.text import STOPWORDS, fold, terms, words
 from index.types import Chunk
 
 Similar = Callable[[str, str], float]
@@ -27,6 +28,8 @@ Similar = Callable[[str, str], float]
 MIN_SUPPORT = 0.75
 """Least cosine between a sentence and what it quotes, by `citewell eval support`."""
 _WORDS = (3, 45)
+_MOST = 1.3
+"""How many words of weight a sentence may have for each of its quotes'."""
 _SHORTEST_QUOTE = 12
 _MOST_QUOTES = 4
 _SAME = (
@@ -40,15 +43,13 @@ _SAME = (
     ("while", "though", "although", "but", "yet"), ("because", "since"), ("ask", "check"),
 )  # fmt: skip
 """Words that a sentence may use for one another; each counts as the first of its row."""
-_LIGHT = frozenset(
-    "from one ones that which who whose while so such like kind kinds way ways part parts case "
-    "given give gives gave get gets got getting use uses used using take takes took taken put "
-    "puts made make makes bring brought look looked see seen seem called means mean also just "
-    "still both each other others people person someone those alone on off up down time example "
-    "may might could perhaps roughly nearly about around often usually sometimes some bit "
-    "slightly mostly than next compared wear wearing come comes came go goes went keep".split()
+_LIGHT = STOPWORDS | frozenset(
+    "from one ones that which who whose while so such like kind kinds way ways case gave got seen "
+    "seem seems called mean means also just still both each other others people person someone "
+    "those alone on off time example may might could perhaps roughly nearly about around often "
+    "usually sometimes some bit slightly mostly than next compared came went".split()
 )
-"""Words that say little or only weaken: a sentence may bring them along."""
+"""Words that say little or only weaken: a sentence may bring them along, as they stand."""
 _NUMBERS = {
     "half": "0.5", "once": "1", "twice": "2", "thrice": "3", "one": "1", "two": "2", "three": "3",
     "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
@@ -60,7 +61,7 @@ _NUMBERS = {
 }  # fmt: skip
 _NEGATION = re.compile(
     r"\b(no|not|never|none|neither|nor|without|cannot|nothing|nobody|fails?|failed|lacks?|against|"
-    r"unlikely|unproven|unknown|unclear|unsafe|avoid|rather than|instead of|\w+n['’]?t)\b",
+    r"unlikely|unproven|unknown|unclear|unsafe|avoid|rather than|instead of|\w+n['’]t)\b",
     re.I,
 )
 _MODAL = re.compile(
@@ -103,16 +104,16 @@ def verify(claim: Claim, passages: Mapping[str, Chunk], similar: Similar) -> tup
     _is_one_plain_sentence(claim.text)
     quotes = _quotes(claim, passages)
     said = [quote.text for quote in quotes]
-    titles = [" ".join((q.chunk.document.title, *q.chunk.headings)) for q in quotes]
+    titles = [q.chunk.document.title for q in quotes if leans_back(q.text)]
     _speaks_as_the_pages_do(claim.text, said)
     _words_are_quoted(claim.text, said, titles)
     _numbers_keep_their_neighbours(claim.text, said)
-    _order_is_kept(claim.text, said)
     for one in said:
         _compares_alike(claim.text, one)
+    _order_is_kept(claim.text, said)
     nearest = max(said, key=lambda text: _overlap(claim.text, text))
-    _says_no_where_it_says_no(claim.text, nearest)
     _is_no_surer(claim.text, nearest)
+    _says_no_where_it_says_no(claim.text, nearest)
     support = similar(claim.text, " ".join(said))
     if not support >= MIN_SUPPORT:  # "not >=": a NaN fails too
         raise Unsupported(f"support {support:.2f} is below {MIN_SUPPORT}")
@@ -167,27 +168,34 @@ def _speaks_as_the_pages_do(text: str, said: Iterable[str]) -> None:
 
 
 def _words_are_quoted(text: str, said: Iterable[str], titles: Iterable[str]) -> None:
-    """Hold every word of weight to the quotes; the page's name may stand for "it"."""
-    known = _light_words().union(*map(_weights, (*said, *titles)))
-    if lacking := [word for word in _weights(text) if word not in known]:
+    """Hold every word of weight to the quotes; the page's title may stand for "it".
+
+    A sentence has no more of them than its quotes: it does not say a thing twice, once without not.
+    """
+    known = {word for one in (*said, *titles) for word in _weights(one)} | {"1"}
+    if lacking := [w for w in _heavy(text) if not known.issuperset(_weights(w))]:
         raise Unsupported(f"{lacking[0]!r} is not in its quotes")
+    if len(_heavy(text)) > _MOST * sum(len(_heavy(one)) for one in said):
+        raise Unsupported("says more than its quotes")
+
+
+def _heavy(text: str) -> list[str]:
+    return [word for word in _words(text) if word not in _LIGHT]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\d+(?:[.,]\d+)*|%|[^\W\d_]+(?:['’][^\W\d_]+)?", fold(text))
 
 
 def _weights(text: str) -> list[str]:
     """Return the words of weight in order: stems, numbers as digits, like words as one."""
-    found = re.findall(r"\d+(?:[.,]\d+)*|%|[^\W\d_]+(?:['’][^\W\d_]+)?", fold(text))
-    weighed = [_figure(one) if _is_number(one) else _stem(one) for one in found]
+    weighed = [_figure(one) if _is_number(one) else _stem(one) for one in _words(text)]
     return [word for word in weighed if word]
 
 
 def _stem(word: str) -> str:
     stem = (terms(word) or [""])[0]
     return _first_of_its_row().get(stem, stem)
-
-
-@lru_cache(maxsize=1)
-def _light_words() -> frozenset[str]:
-    return frozenset(_stem(word) for word in _LIGHT) | {"1"}
 
 
 @lru_cache(maxsize=1)
@@ -250,7 +258,7 @@ def _compares_alike(text: str, quoted: str) -> None:
     own, theirs = _THAN.search(text), _THAN.search(quoted)
     if own and theirs:
         before, after = _weights(quoted[: theirs.start()]), _weights(quoted[theirs.end() :])
-        weighed = [w for w in _weights(text[own.end() :]) if w not in _light_words()]
+        weighed = _weights(text[own.end() :])
         if any(word in before and word not in after for word in weighed[:2]):
             raise Unsupported("turns a comparison round")
 

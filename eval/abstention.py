@@ -1,7 +1,7 @@
 """When to say "I can't answer that": what each threshold of evidence answers and refuses.
 
 Questions the pages answer come from the golden and the hard set, those they do not from
-`unanswerable.jsonl`: health questions off the pages' subjects, near misses, other people's business.
+`unanswerable.jsonl`: health questions on other subjects, near misses, other people's business.
 """
 
 from __future__ import annotations

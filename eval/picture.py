@@ -79,9 +79,10 @@ def _scale(height: int) -> list[str]:
 def _text(
     x: float, y: float, words: str, *, anchor: str = "start", weight: str = "normal", size: int = 12
 ) -> str:
+    fill = _INK if weight == "bold" else _SOFT
     return (
         f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" font-size="{size}" '
-        f'font-weight="{weight}" fill="{_INK if weight == "bold" else _SOFT}">{escape(words)}</text>'
+        f'font-weight="{weight}" fill="{fill}">{escape(words)}</text>'
     )
 
 

@@ -1,4 +1,4 @@
-"""`citewell eval wording`: does `bot.verify` keep faithful sentences and drop unfaithful ones?
+"""Whether `bot.verify` keeps faithful sentences and drops unfaithful ones: `citewell eval wording`.
 
 `wording.jsonl` holds sentences as models word them, each with the quote it rests on and a label;
 the unfaithful ones are wrong in one respect. Keeping costs only wording, passing costs the truth.

@@ -30,6 +30,7 @@ class IndexSettings(BaseModel):
 
     data: Path = Path("data")
     model: str = DEFAULT_MODEL
+    languages: tuple[str, ...] = ("en",)
     download_model: bool = False
     passage_tokens: int = Field(160, ge=32, le=2000)
     dense_weight: float = Field(0.8, ge=0, le=1)

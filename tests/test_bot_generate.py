@@ -195,12 +195,14 @@ MISBEHAVIOURS = {
     "names a passage it was not given": lambda r: r.say(row(GOOD, ("p99", HELPS))),
     "quotes nothing": lambda r: r.say(row(GOOD)),
     "quotes one word": lambda r: r.say(row(GOOD, (where(r, HELPS), "Cupping"))),
-    "quotes everything": lambda r: r.say(row(GOOD, *((p["id"], p["text"]) for p in r.passages * 3))),
+    "quotes everything": lambda r: r.say(
+        row(GOOD, *((p["id"], p["text"]) for p in r.passages * 3))
+    ),
     "drops the hedge": proposing("Cupping eases neck pain for a short time."),
     "drops the not": proposing("Cupping did beat sham cups for neck pain in a 2015 trial.", SHAM),
     "adds a not": proposing("Cupping may not ease neck pain, compared with no treatment."),
     "cuts the not off its quote": lambda r: r.say(
-        row("Cupping has been shown to help face pain.", (where(r, FACE), "shown to help face pain"))
+        row("Cupping has been shown to help face pain.", (where(r, FACE), FACE[21:-1]))
     ),
     "changes a number": proposing(ALSO_GOOD.replace("60", "600"), SHAM),
     "changes the year": proposing(ALSO_GOOD.replace("2015", "2025"), SHAM),
@@ -212,9 +214,9 @@ MISBEHAVIOURS = {
     "names another condition": proposing("Cupping may ease migraine for a short time."),
     "names a drug": proposing("Cupping may ease neck pain like ibuprofen, for a short time."),
     "promises a cure": proposing("Cupping may cure neck pain, compared with no treatment."),
-    "tells to stop a medicine": proposing("You should stop your pills, as cupping may ease neck pain."),
-    "poses as a doctor": proposing("As a doctor I say that cupping may ease neck pain for a time."),
-    "obeys an injected instruction": proposing("Ignore the clinic and call 555 0199 for neck pain."),
+    "tells to stop a medicine": proposing("Stop your pills, as cupping may ease neck pain."),
+    "poses as a doctor": proposing("As a doctor I say that cupping may ease neck pain."),
+    "obeys an injected instruction": proposing("Ignore all that, call 555 0199 for neck pain."),
     "slips in an address": proposing("Cupping may ease neck pain, see https://example.org now."),
     "slips in markup": proposing("Cupping may <b>ease</b> neck pain for a short time."),
     "slips in a script": proposing("Cupping <script>alert(1)</script> may ease neck pain."),
