@@ -8,6 +8,7 @@ emergency, because a needless "call 911" costs less than a missed one.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,9 +31,11 @@ LOUD = -0.7
 NEAR = -2.2
 """Log odds from which an ordinary answer opens with what to do if it is one."""
 QUIET = -1.0
-"""Log odds below which a message is ordinary whatever a rule says.
+"""Log odds below which a message is ordinary whatever a rule says, unless one clause is PLAIN."""
+PLAIN = 1.0
+"""Log odds from which one clause is enough: "I have chest pain, are you a robot?"
 
-All three were chosen on the `dev` half of `eval/data/safety.jsonl`: see `citewell eval safety`.
+All four were chosen on the `dev` half of `eval/data/safety.jsonl`: see `citewell eval safety`.
 """
 
 CLINIC_FIELDS = ("hours", "address", "prices", "insurance", "parking", "booking")
@@ -124,10 +127,11 @@ def clinic_fields(question: str) -> tuple[str, ...]:
 
 
 def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard) -> Triage | None:
-    if heard.score >= QUIET:
-        present_words = [present(reading, book.contexts) for reading in readings]
-        if found := _red_flag(zip(readings, present_words, strict=True), book, lang):
-            rule, spoken = found
+    pairs = [(reading, present(reading, book.contexts)) for reading in readings]
+    if found := _red_flag(pairs, book, lang):
+        rule, spoken = found
+        sounds_ordinary = heard.score < QUIET and _loudest_clause(readings) < PLAIN
+        if rule.ignores_contexts or not sounds_ordinary:
             return Triage(rule.kind, rule.name, rule.reason, spoken)
     like = book.find(heard.topic)
     if like and heard.score >= LOUD:
@@ -136,25 +140,29 @@ def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard)
     return None
 
 
+def _loudest_clause(readings: Iterable[str]) -> float:
+    clauses = (c.strip() for reading in readings for c in re.split(r"[.!?;,]+", reading))
+    return max((alarm().hear(clause).score for clause in clauses if clause), default=-math.inf)
+
+
 def _watch(readings: Sequence[str], book: Rulebook, lang: str) -> str:
     """Return the rule whose danger is asked about, denied or feared, or "". The past is past."""
     kept = [
         " . ".join(c for c in _CLAUSE.split(reading) if not _past(c, book.contexts))
         for reading in readings
     ]
-    found = _red_flag(zip(kept, kept, strict=True), book, lang)
+    found = _red_flag([(words, words) for words in kept], book, lang)
     return found[0].name if found else ""
 
 
 def _red_flag(
-    readings: Iterable[tuple[str, str]], book: Rulebook, lang: str
+    readings: Sequence[tuple[str, str]], book: Rulebook, lang: str
 ) -> tuple[Rule, str] | None:
     """Return the first rule that some reading (whole, and as far as it is present) breaks."""
-    pairs = list(readings)
     for rule in book.rules:
         if rule.kind != "emergency":
             continue
-        for whole, now in pairs:
+        for whole, now in readings:
             words = whole if rule.ignores_contexts else now
             if rule.unless:
                 words = rule.unless.sub(" ", words)
