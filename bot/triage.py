@@ -130,8 +130,7 @@ def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard)
     pairs = [(reading, present(reading, book.contexts)) for reading in readings]
     if found := _red_flag(pairs, book, lang):
         rule, spoken = found
-        sounds_ordinary = heard.score < QUIET and _loudest_clause(readings) < PLAIN
-        if rule.ignores_contexts or not sounds_ordinary:
+        if heard.score >= QUIET or _loudest_clause(readings) >= PLAIN:
             return Triage(rule.kind, rule.name, rule.reason, spoken)
     like = book.find(heard.topic)
     if like and heard.score >= LOUD:
