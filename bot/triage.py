@@ -26,9 +26,9 @@ from index.text import fold
 MAX_LENGTH = 1500
 """Characters of a question that will be answered; emergencies are looked for in all of it."""
 
-LOUD = -0.7
+LOUD = -0.9
 """Log odds from which a message is an emergency by its sound alone."""
-NEAR = -2.2
+NEAR = -1.9
 """Log odds from which an ordinary answer opens with what to do if it is one."""
 QUIET = -1.0
 """Log odds below which a message is ordinary whatever a rule says, unless one clause is PLAIN."""

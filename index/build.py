@@ -32,6 +32,7 @@ from index.manifest import (
 )
 from index.sentences import Span
 from index.settings import CorpusSettings, IndexSettings
+from index.terms import Meanings
 from index.types import Chunk, Document, Skipped
 
 Progress = Callable[[int, int], None]
@@ -71,6 +72,8 @@ def build(
             return Built(old, changed=False)
         documents, skipped = _read_all(inputs, corpus, on_skip)
         entries, unread = loading.load_glossaries(inputs)
+        meanings, unread_terms = loading.load_terms(inputs)
+        unread += unread_terms
         for item in unread:
             on_skip(item)
         skipped += unread
@@ -83,7 +86,7 @@ def build(
         manifest = _write(
             data,
             documents,
-            entries,
+            (entries, meanings),
             encoder,
             old,
             progress,
@@ -105,7 +108,7 @@ def index_documents(
         return _write(
             data,
             documents,
-            {},
+            ({}, {}),
             encoder,
             None,
             lambda done, total: None,
@@ -181,7 +184,7 @@ def _blank(wanted: Recipe) -> Manifest:
 
 
 def _write(
-    data: Path, documents: Sequence[Document], entries: Entries, encoder: Encoder,
+    data: Path, documents: Sequence[Document], words: tuple[Entries, Meanings], encoder: Encoder,
     old: Manifest | None, progress: Progress, manifest: Manifest,
 ) -> Manifest:  # fmt: skip
     from index.store import GenerationWriter
@@ -202,7 +205,7 @@ def _write(
             texts = [c.embedded_text for c in slab]
             writer.add(slab, *encoder.encode_sentences(texts, [_within(c) for c in slab]))
             progress(min(at + _SLAB, len(fresh)), len(fresh))
-        writer.finish(chunks, documents, entries)
+        writer.finish(chunks, documents, *words)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

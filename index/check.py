@@ -16,6 +16,8 @@ from index.glossary import FILE as GLOSSARY
 from index.glossary import read_glossary
 from index.rules import PAGE_RULES, Finding, Page, review_date
 from index.settings import CORPUS_FOLDER, CorpusSettings
+from index.terms import FILE as TERMS
+from index.terms import read_terms
 from index.text import words
 from index.types import Document, Skipped, Source
 
@@ -53,6 +55,8 @@ def check(
     for given in paths:
         if Path(given, GLOSSARY).is_file():
             found += _glossary(Path(given, GLOSSARY), documents)
+        if Path(given, TERMS).is_file():
+            found += _terms(Path(given, TERMS), documents)
     return sorted(found, key=lambda f: (str(f.path), f.line, f.rule))
 
 
@@ -150,3 +154,21 @@ def _glossary(path: Path, documents: Sequence[Document]) -> Iterator[Finding]:
                     path, line, "glossary", f"no page says '{part}'",
                     "Use the pages' own word for it, or write the page", ours,
                 )  # fmt: skip
+
+
+def _terms(path: Path, documents: Sequence[Document]) -> Iterator[Finding]:
+    try:
+        meanings = read_terms(path)
+    except PageError as error:
+        yield _unreadable(path, str(error))
+        return
+    said = " ".join(f"{d.title} {d.text}" for d in documents).lower()
+    ours = path.is_relative_to(CORPUS_FOLDER)
+    raw = path.read_text("utf-8", errors="replace").lower()
+    for name in meanings:
+        if name not in said:
+            line = raw[: max(0, raw.find(name))].count("\n") + 1
+            yield Finding(
+                path, line, "terms", f"no page says '{name}'",
+                "Write it as the pages do, or leave it out", ours,
+            )  # fmt: skip

@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from index import glossary
+from index import glossary, terms
 from index.errors import PageError
 from index.settings import CorpusSettings
 from index.types import Document, Skipped
 
-VERSION = 1
+VERSION = 2
 """Raised when the same file would be read differently: old indexes are then rebuilt."""
 
 _ASSETS = frozenset(
@@ -50,7 +50,7 @@ def fingerprint(inputs: Iterable[str], settings: CorpusSettings) -> str:
     if any(map(is_url, inputs)):
         return ""
     digest = hashlib.sha256(f"{VERSION} {settings.max_file_mb}".encode())
-    for path in _glossary_files(inputs):
+    for path in (*_beside(inputs, glossary.FILE), *_beside(inputs, terms.FILE)):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     for given in inputs:
         for path in _files(Path(given)):
@@ -67,7 +67,7 @@ def load_glossaries(inputs: Iterable[str]) -> tuple[glossary.Entries, list[Skipp
     """Read the `glossary.yml` of every folder of `inputs`, and say which could not be read."""
     entries: glossary.Entries = {}
     skipped = []
-    for path in _glossary_files(inputs):
+    for path in _beside(inputs, glossary.FILE):
         try:
             for term, names in glossary.read_glossary(path).items():
                 entries[term] = (*entries.get(term, ()), *names)
@@ -76,8 +76,20 @@ def load_glossaries(inputs: Iterable[str]) -> tuple[glossary.Entries, list[Skipp
     return entries, skipped
 
 
-def _glossary_files(inputs: Iterable[str]) -> list[Path]:
-    paths = (Path(given, glossary.FILE) for given in inputs if not is_url(given))
+def load_terms(inputs: Iterable[str]) -> tuple[terms.Meanings, list[Skipped]]:
+    """Read the `terms.yml` of every folder of `inputs`, and say which could not be read."""
+    meanings: terms.Meanings = {}
+    skipped = []
+    for path in _beside(inputs, terms.FILE):
+        try:
+            meanings |= terms.read_terms(path)
+        except PageError as error:
+            skipped.append(Skipped(str(path), str(error)))
+    return meanings, skipped
+
+
+def _beside(inputs: Iterable[str], name: str) -> list[Path]:
+    paths = (Path(given, name) for given in inputs if not is_url(given))
     return [path for path in paths if path.is_file()]
 
 

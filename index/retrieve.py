@@ -24,6 +24,7 @@ from index.manifest import read_manifest, require
 from index.settings import IndexSettings
 from index.spelling import Speller
 from index.store import Generation, open_generation
+from index.terms import Terms
 from index.text import terms
 from index.types import Chunk, Document, Hit
 
@@ -51,6 +52,10 @@ class _Opened:
     def glossary(self) -> Glossary:
         generation = self.generation
         return Glossary.of(generation.documents.values(), generation.glossary)
+
+    @cached_property
+    def terms(self) -> Terms:
+        return Terms(self.generation.meanings)
 
     @cached_property
     def said(self) -> tuple[str, ...]:
@@ -87,6 +92,11 @@ class Retriever:
     def documents(self) -> dict[str, Document]:
         """Every page that can be quoted, by id."""
         return dict(self._opened.generation.documents)
+
+    @property
+    def terms(self) -> Terms:
+        """The hard words that `terms.yml` explains."""
+        return self._opened.terms
 
     @property
     def generation(self) -> Generation:

@@ -25,6 +25,7 @@ from index.errors import IndexDamagedError
 from index.lexical import LexicalIndex
 from index.manifest import Manifest, generation_folder, read_manifest, require_whole
 from index.sentences import Span
+from index.terms import Meanings
 from index.types import Chunk, Document, Reference, Source
 
 _COLLECTION = "passages"
@@ -32,6 +33,7 @@ _PAGES = "pages.jsonl"
 _SENTENCES = "sentences.npy"
 _BM25 = "bm25"
 _GLOSSARY = "glossary.json"
+_TERMS = "terms.json"
 _CONFIGURATION: Any = {
     "hnsw": {
         "space": "cosine", "ef_construction": 200, "ef_search": 200,
@@ -51,6 +53,7 @@ class Generation:
     chunks: tuple[Chunk, ...]
     lexical: LexicalIndex
     glossary: glossary.Entries
+    meanings: Meanings
     _sentences: Vectors
     _client: Any
     _collection: chromadb.Collection
@@ -103,10 +106,12 @@ class GenerationWriter:
             self._sentences[chunk.id] = rows.astype(np.float16)
 
     def finish(
-        self, chunks: Sequence[Chunk], documents: Sequence[Document], entries: glossary.Entries
-    ) -> None:
-        """Write the pages, the glossary, the lexical index and the vectors."""
+        self, chunks: Sequence[Chunk], documents: Sequence[Document], entries: glossary.Entries,
+        meanings: Meanings,
+    ) -> None:  # fmt: skip
+        """Write the pages, the glossary, the terms, the lexical index and the vectors."""
         glossary.save(entries, self._folder / _GLOSSARY)
+        (self._folder / _TERMS).write_text(json.dumps(meanings, ensure_ascii=False), "utf-8")
         with (self._folder / _PAGES).open("w", encoding="utf-8") as file:
             by_page: dict[str, list[Chunk]] = {d.id: [] for d in documents}
             for chunk in chunks:
@@ -151,6 +156,7 @@ def open_generation(data: Path) -> Generation:
         chunks = tuple(chunk for _, cuts in pages for chunk in cuts)
         lexical = LexicalIndex.open(folder / _BM25)
         entries = glossary.load(folder / _GLOSSARY)
+        meanings = json.loads((folder / _TERMS).read_text("utf-8"))
         sentences = np.load(folder / _SENTENCES, mmap_mode="r")
         if len(sentences) != sum(len(chunk.sentences) for chunk in chunks):
             raise ValueError(f"{_SENTENCES} does not belong to {_PAGES}")
@@ -169,6 +175,7 @@ def open_generation(data: Path) -> Generation:
         chunks,
         lexical,
         entries,
+        meanings,
         sentences,
         client,
         collection,

@@ -308,7 +308,7 @@ class TestEval:
         assert report["answers (all)"]["emergency caught"]["value"] == 1
         assert report["answers (all)"]["sentence has a quote that is in its page"]["value"] == 1
         assert [f for f in report["faults"] if f.startswith("q4 [refusal] hello: class clinic")]
-        assert report["safety"]["emergencies caught"]["value"] == 1
+        assert report["safety (dev)"]["emergencies caught"]["value"] > 0.9
         assert "RETRIEVAL (ALL)" in out and "nDCG@10" in out
         runs = sorted(path.name for path in Path("report").glob("run.*.trec"))
         assert runs == ["run.all.trec", "run.dev.trec", "run.test.trec"]
@@ -328,7 +328,8 @@ class TestEval:
     def test_one_part_is_scored_alone(self, citewell, golden):
         citewell("eval", "safety", "--questions", golden)
         report = json.loads(Path("report/report.json").read_text("utf-8"))
-        assert set(report) == {"index", "safety", "safety faults"}
+        assert {"index", "safety (dev)", "safety faults"} <= set(report)
+        assert Path("report/safety.svg").read_text("utf-8").startswith("<svg")
 
     def test_a_beir_folder_is_scored(self, citewell, tmp_path):
         write(
@@ -371,9 +372,7 @@ class TestEval:
         citewell("index")
         status, _, err = citewell("eval", "everything")
         assert (status, err.count("\n")) == (1, 1)
-        assert (
-            "cannot score 'everything'; choose all, speed, fit, retrieval, answers, safety" in err
-        )
+        assert "cannot score 'everything'; choose all, speed, fit, fit-triage, retrieval" in err
 
     def test_speed_needs_a_real_model(self, citewell, golden):
         status, _, err = citewell("eval", "speed", "--questions", golden)

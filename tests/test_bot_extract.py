@@ -54,7 +54,7 @@ def said(question, chunks):
         ("is it safe", "safe"),
         ("how many sessions", "amount"),
         ("does acupuncture hurt", "hurts"),
-        ("my knee hurts, what can help my knee", "works"),
+        ("my knee hurts, what can help my knee", "care"),
         ("how much does it cost", "cost"),
         ("what is acupotomy", "what"),
         ("how does cupping compare, cupping versus massage", "differs"),

@@ -153,10 +153,36 @@ def test_what_the_clinic_says_of_itself_is_what_the_settings_say():
     triaged = Triage("clinic", "this clinic", "")
     full = Settings(clinic=Clinic(name="Riverside", hours="9 to 5", prices="$80", parking="behind"))
     said = notices.fixed(triaged, rule, full).text
-    assert said == (
-        "About Riverside. Hours: 9 to 5. Prices: $80. Parking: behind. The staff can tell you more."
-    )
-    assert "I don't have Your clinic's hours" in notices.fixed(triaged, rule, Settings()).text
+    assert said == "Hours: 9 to 5. Prices: $80. Parking: behind."
+    assert "I don't know this clinic's hours" in notices.fixed(triaged, rule, Settings()).text
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("when do you open on saturday", "Hours: 9 to 5."),
+        ("do you have parking and what does it cost", "Prices: $80. Parking: behind."),
+        ("do you take aetna", "I don't know this clinic's insurance: the staff can tell you."),
+        ("¿a qué hora abren?", "Hours: 9 to 5."),
+        ("주차 되나요", "Parking: behind."),
+    ],
+)
+def test_a_question_about_the_clinic_gets_the_field_it_asks_for(asked, said):
+    rule = rulebook().find("this clinic")
+    full = Settings(clinic=Clinic(name="Riverside", hours="9 to 5", prices="$80", parking="behind"))
+    assert notices.fixed(Triage("clinic", "this clinic", ""), rule, full, asked).text == said
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("action", ["call", "today", "crisis", "poison"])
+def test_a_red_flag_line_names_a_number_and_has_a_headline_only_where_it_is_near(action, lang):
+    numbers = Settings().emergency
+    line = notices.red_flag(action, "Advice.", lang, numbers)
+    (dial,) = line.actions
+    number = numbers.model_dump().get(action) or numbers.ambulance
+    assert number in line.text and dial.href == notices.tel(number)
+    assert line.title == "" and ("Advice." in line.text) == (lang == "en")
+    assert notices.red_flag(action, "", lang, numbers, near=True).title
 
 
 def test_only_another_language_is_told_that_the_pages_are_in_english():

@@ -174,7 +174,7 @@ def test_another_language_gets_english_quotes_and_is_told_so(assistant, question
 def test_another_language_is_refused_in_that_language(assistant, question, lang):
     answer = assistant.answer(question)
     assert answer.kind == "refusal"
-    assert answer.notices[0] == notices.refusal(lang)
+    assert notices.refusal(lang) in answer.notices
 
 
 def test_a_personal_question_gets_general_quotes_under_a_warning(assistant):
@@ -299,3 +299,52 @@ class TestWithTheRealModel:
         assert any("medicare" in page for page in pages) and any("hurt" in page for page in pages)
         assert 2 <= sum(s.role == "answer" for s in answer.sentences) <= MOST_SENTENCES
         assert [hit.rank for hit in answer.hits] == list(range(1, len(answer.hits) + 1))
+
+
+@pytest.mark.parametrize(
+    ("question", "watch"),
+    [
+        ("can acupuncture cause a collapsed lung?", "lung"),
+        ("is chest pain after cupping common?", "lung"),
+    ],
+)
+def test_a_question_about_a_danger_is_answered_and_told_what_to_do_if_it_comes(
+    assistant, question, watch
+):
+    answer = assistant.answer(question)
+    assert answer.kind == "answer" and answer.sentences
+    assert answer.trace.triage.watch == watch
+    assert "red flag" in {n.kind for n in answer.notices}
+
+
+def test_what_may_be_an_emergency_says_so_before_the_answer(assistant):
+    answer = assistant.answer("ever since the needles in my back every breath stabs")
+    assert answer.kind == "emergency" or answer.notices[0].kind == "red flag"
+
+
+@pytest.mark.parametrize(
+    "question", ["can it do that as well", "what is it", "yes but the other one"]
+)
+def test_a_first_question_that_points_nowhere_is_asked_back(assistant, question):
+    assert assistant.answer(question).kind == "clarify"
+
+
+def test_two_questions_in_one_are_answered_part_by_part(assistant):
+    answer = assistant.answer("how much does acupuncture cost and does cupping leave marks?")
+    assert [part for part, _ in answer.parts] == [
+        "how much does acupuncture cost", "does cupping leave marks?",
+    ]  # fmt: skip
+
+
+def test_a_comparison_names_both_sides(assistant):
+    answer = assistant.answer("how is cupping different from moxibustion")
+    said = answer.text.lower()
+    assert "cupping" in said and "mox" in said
+
+
+def test_the_languages_a_model_reads_are_weighed_by_likeness(assistant):
+    asked = "cupping marks acupuncture dolor de espalda ventosas para la espalda"
+    settings_ = Settings(index={**assistant.settings.index.model_dump(), "languages": ("en", "es")})
+    reads = Assistant(settings_, assistant.retriever).answer(asked)
+    assert reads.trace.triage.lang == "es"
+    assert 0 < reads.trace.evidence < 1

@@ -25,9 +25,13 @@ HOMES = {
     "bm25s": r"index/(lexical|text)\.py",
     "gradio": r"bot/web/.*",
     "fastapi": r"bot/web/.*",
+    "langchain": r"bot/generate\.py",
+    "py3langid": r"bot/language\.py",
+    "sklearn": r"eval/fit_triage\.py",
 }
 PURE = {
     "types", "errors", "settings", "text", "sentences", "markup", "spelling", "english", "glossary",
+    "terms",
 }  # fmt: skip
 PIPELINE = PURE | {"retrieve", "embed", "store", "build"}
 LONGEST = 350

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from bot.settings import Clinic, Settings
 from bot.types import Answer, Trace, Triage
 from bot.web import view
 from bot.web.view import Exchange
+from index.terms import Terms
 from index.types import Chunk, Document, Reference, Source
 
 NASTY = """<script>alert("x")</script> & 'quotes' "more" </textarea><img src=x onerror=alert(1)>"""
@@ -73,8 +75,11 @@ ANSWER = answered(
 )
 
 
+TERMS = Terms({"burns": f"Sore skin {NASTY}", "marks": "Round red skin."})
+
+
 def talk(*exchanges, home=HOME):
-    return html.fromstring(view.conversation(exchanges, home))
+    return html.fromstring(view.conversation(exchanges, home, TERMS))
 
 
 def words(element):
@@ -90,10 +95,10 @@ def tags(document):
     [
         view.header(HOME),
         view.composer(HOME),
-        view.conversation([], Settings(clinic=Clinic(questions=(NASTY,)))),
-        view.conversation([Exchange(1, NASTY, None)], HOME),
-        view.conversation([Exchange(1, NASTY, ANSWER)], HOME),
-        view.conversation([Exchange(1, NASTY, failed(HOME))], HOME),
+        view.conversation([], Settings(clinic=Clinic(questions=(NASTY,))), TERMS),
+        view.conversation([Exchange(1, NASTY, None)], HOME, TERMS),
+        view.conversation([Exchange(1, NASTY, ANSWER)], HOME, TERMS),
+        view.conversation([Exchange(1, NASTY, failed(HOME))], HOME, TERMS),
         view.page(PAGE, 0, 17),
     ],
     ids=["header", "composer", "chips", "working", "answer", "error", "page"],
@@ -173,6 +178,8 @@ class TestAnswers:
     def test_every_sentence_is_followed_by_its_number(self):
         page = talk(Exchange(1, "q", ANSWER))
         (article,) = page.find_class("cw-answer")
+        for means in article.xpath(".//span[@class='cw-means']"):
+            means.drop_tree()
         shown = words(article)
         for sentence in ANSWER.sentences:
             assert f"{' '.join(sentence.text.split())}{sentence.citations[0]}" in shown
@@ -315,3 +322,22 @@ def test_a_mark_outside_the_page_does_no_harm(start, end):
 @pytest.mark.parametrize(("date", "shown"), [("2026-03-01", "Mar 2026"), ("", "")])
 def test_a_month_is_enough(date, shown):
     assert view.month(date) == shown
+
+
+def test_a_hard_word_is_explained_the_first_time_an_answer_uses_it():
+    twice = answered(quote(INTRO, "Cups leave marks."), quote(SAFE, "Burns are rare."))
+    page = talk(Exchange(1, "q", twice))
+    (term,) = page.xpath("//dfn[@class='cw-term']")
+    assert term.text == "Burns"
+    assert words(term[0]) == f"Sore skin {' '.join(NASTY.split())}"
+    assert term.get("tabindex") == "0"
+
+
+def test_the_parts_of_a_question_are_marked():
+    quotes = [replace(quote(INTRO, "Cups leave marks."), part="what do cups do"),
+              replace(quote(SAFE, "Burns are rare."), part="is it <safe>")]  # fmt: skip
+    page = talk(Exchange(1, "q", answered(*quotes)))
+    assert [words(part) for part in page.xpath("//h3[@class='cw-part']")] == [
+        "what do cups do", "is it <safe>",
+    ]  # fmt: skip
+    assert len(page.xpath("//p[@class='cw-lead']")) == 2

@@ -31,17 +31,20 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
     """Return the page for one clinic."""
     settings = assistant.settings
 
+    def shown(exchanges: list[Exchange]) -> str:
+        return view.conversation(exchanges, settings, assistant.retriever.terms)
+
     def reply(past: list[Exchange], event: gr.EventData) -> Iterator[tuple[str, list[Exchange]]]:
         question = str(getattr(event, "question", ""))[:_LONGEST]
         number = past[-1].number + 1 if past else 1
         waiting = [*past[1 - _REMEMBERED :], Exchange(number, question, None)]
-        yield view.conversation(waiting, settings), past
+        yield shown(waiting), past
         for answer in _answers(assistant, question, past):
             answered = [*waiting[:-1], Exchange(number, question, answer)]
-            yield view.conversation(answered, settings), past if answer.partial else answered
+            yield shown(answered), past if answer.partial else answered
 
     def clear() -> tuple[str, list[Exchange]]:
-        return view.conversation([], settings), []
+        return shown([]), []
 
     plain: dict[str, Any] = {"apply_default_css": False}
     with gr.Blocks(title=f"Ask {settings.clinic.name}", analytics_enabled=False) as blocks:
@@ -49,9 +52,7 @@ def chat_page(assistant: Assistant) -> gr.Blocks:
         gr.HTML(view.header(settings), elem_id="cw-head", js_on_load=None, **plain)
         with gr.Row(elem_id="cw-body"):
             with gr.Column(elem_id="cw-main"):
-                talk = gr.HTML(
-                    view.conversation([], settings), elem_id="cw-talk", js_on_load=None, **plain
-                )
+                talk = gr.HTML(shown([]), elem_id="cw-talk", js_on_load=None, **plain)
                 box = gr.HTML(
                     view.composer(settings), elem_id="cw-form",
                     js_on_load=(_STATIC / "chat.js").read_text("utf-8"), **plain,

@@ -18,6 +18,7 @@ from bot import notices
 from bot.settings import Settings
 from bot.types import Answer, Citation
 from index.markup import blocks
+from index.terms import Terms
 from index.types import Document
 
 EVIDENCE_LABELS = {
@@ -31,6 +32,9 @@ KIND_LABELS = {
 Line = tuple[str, Markup]
 """A line of a page: its HTML tag and its words."""
 
+_TERM = Markup(
+    '<dfn class="cw-term" tabindex="0">{}<span class="cw-means" role="tooltip">{}</span></dfn>'
+)
 _FOLLOW_UPS = 3
 _LONGEST_SUGGESTION = 70
 
@@ -69,14 +73,18 @@ def composer(settings: Settings) -> str:
     return _render("composer.html", privacy=notices.PRIVACY, numbers=settings.emergency)
 
 
-def conversation(exchanges: Sequence[Exchange], settings: Settings) -> str:
-    """Render the whole conversation, or the first-visit text if there is none yet."""
+def conversation(exchanges: Sequence[Exchange], settings: Settings, terms: Terms) -> str:
+    """Render the whole conversation, or the first-visit text if there is none yet.
+
+    `terms` are explained where an answer first uses them.
+    """
     return _render(
         "conversation.html",
         exchanges=exchanges,
         clinic=settings.clinic,
         suggestions=_suggestions(exchanges),
         groups=source_groups,
+        explainer=lambda: _Explainer(terms),
     )
 
 
@@ -128,6 +136,25 @@ def page_link(citation: Citation) -> str:
 def month(date: str) -> str:
     """Return "Nov 2026" for "2026-11-21", and "" for nothing."""
     return f"{dt.date.fromisoformat(date):%b %Y}" if date else ""
+
+
+class _Explainer:
+    """Marks hard words in the sentences of one answer, each the first time it is met."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._told: set[str] = set()
+
+    def __call__(self, text: str) -> Markup:
+        parts, at = [], 0
+        for term in self._terms.find(text):
+            if term.meaning in self._told:
+                continue
+            self._told.add(term.meaning)
+            parts.append(escape(text[at : term.start]))
+            parts.append(_TERM.format(text[term.start : term.end], term.meaning))
+            at = term.end
+        return Markup("").join([*parts, escape(text[at:])])
 
 
 def _suggestions(exchanges: Sequence[Exchange]) -> list[str]:
