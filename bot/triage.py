@@ -33,7 +33,8 @@ NEAR = -1.9
 QUIET = -1.0
 """Log odds below which a message is ordinary whatever a rule says, unless one clause is PLAIN."""
 PLAIN = 1.0
-"""Log odds from which one clause is enough: "I have chest pain, are you a robot?"
+"""Log odds from which one clause is enough ("I have chest pain, are you a robot?"), and which a
+message needs of which the contexts leave nothing: it is asked in general, past or feared.
 
 All four were chosen on the `dev` half of `eval/data/safety.jsonl`: see `citewell eval safety`.
 """
@@ -109,7 +110,7 @@ def triage(question: str) -> Triage:
     if len(question) > MAX_LENGTH:
         return Triage("clarify", "too long", f"over {MAX_LENGTH} characters", lang)
     near = heard.score >= NEAR
-    watch = heard.topic if near else _watch(readings, book, lang)
+    watch = heard.topic if near else _watch(readings, book, lang, heard)
     for rule in book.rules:
         for reading in readings:
             if rule.kind == "emergency" or (rule.unless and rule.unless.search(reading)):
@@ -132,8 +133,9 @@ def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard)
         rule, spoken = found
         if heard.score >= QUIET or _loudest_clause(readings) >= PLAIN:
             return Triage(rule.kind, rule.name, rule.reason, spoken)
+    happening = any(re.search(r"\w", now) for _, now in pairs)
     like = book.find(heard.topic)
-    if like and heard.score >= LOUD:
+    if like and heard.score >= (LOUD if happening else PLAIN):
         reason = f"sounds like {like.name} ({heard.score:+.1f}): {like.reason}"
         return Triage(like.kind, like.name, reason, lang)
     return None
@@ -144,14 +146,18 @@ def _loudest_clause(readings: Iterable[str]) -> float:
     return max((alarm().hear(clause).score for clause in clauses if clause), default=-math.inf)
 
 
-def _watch(readings: Sequence[str], book: Rulebook, lang: str) -> str:
-    """Return the rule whose danger is asked about, denied or feared, or "". The past is past."""
+def _watch(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard) -> str:
+    """Return the rule whose danger is asked about, denied or feared, or "". The past is past.
+
+    Several rules may list the same words; the one the message sounds like is meant.
+    """
     kept = [
         " . ".join(c for c in _CLAUSE.split(reading) if not _past(c, book.contexts))
         for reading in readings
     ]
-    found = _red_flag([(words, words) for words in kept], book, lang)
-    return found[0].name if found else ""
+    if not _red_flag([(words, words) for words in kept], book, lang):
+        return ""
+    return heard.topic
 
 
 def _red_flag(
