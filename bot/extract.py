@@ -36,25 +36,26 @@ class _Candidate:
     hit: Hit
     score: float
     terms: frozenset[str]
+    elsewhere: bool
 
 
 def extract(
     asked_for: Expansion, hits: Sequence[Hit], rarity: Callable[[str], float],
     passages_of: Callable[[Document], Iterable[Chunk]], *, most: int = MOST_SENTENCES,
-    said: Sequence[Quote] = (),
+    said: Sequence[Quote] = (), never: re.Pattern[str] | None = None,
 ) -> tuple[Quote, ...]:  # fmt: skip
     """Return up to `most` sentences that answer, both sides of a comparison or a split among them.
 
     `rarity` weighs a stemmed term (inverse document frequency); `passages_of` gives the passages
     of a page, for the section on which its guidelines disagree. What is `said` already is not
-    said again. Empty if no sentence fits.
+    said again, and what `never` matches not at all. Empty if no sentence fits.
     """
     question = asked_for.reworded
     candidates = [
         candidate
         for hit in hits
         for candidate in _candidates(question, hit, rarity)
-        if not _has(said, candidate.quote)
+        if not _has(said, candidate.quote) and not (never and never.search(candidate.quote.text))
     ]
     if not candidates:
         return ()
@@ -94,7 +95,8 @@ def _candidates(question: str, hit: Hit, rarity: Callable[[str], float]) -> Iter
     for span, found in zip(hit.chunk.sentences, features(question, hit, rarity), strict=True):
         quote = Quote(hit.chunk, *span)
         if _quotable(quote.text):
-            yield _Candidate(quote, hit, score(found), frozenset(terms(quote.text)))
+            own = frozenset(terms(quote.text))
+            yield _Candidate(quote, hit, score(found), own, found.elsewhere > 0)
 
 
 def _quotable(sentence: str) -> bool:
@@ -117,6 +119,7 @@ def _beside(best: _Candidate, candidates: Sequence[_Candidate], most: int) -> li
             len(chosen) == most
             or used + length > MOST_WORDS
             or candidate.score < best.score - _BEHIND
+            or (candidate.elsewhere and not best.elsewhere)
             or any(_alike(candidate, other) for other in chosen)
         ):
             continue

@@ -91,7 +91,7 @@ class Assistant:
         with clock("retrieve"):
             found = self._find(whole, readings, sorted_as.lang, _HITS)
         with clock("compose"):
-            quotes = self._quotes(found)
+            quotes = self._quotes(found, sorted_as)
         trace = self._trace(whole, found, sorted_as, clock)
         if not (self.writer and quotes and sorted_as.kind == "answer" and sorted_as.lang == "en"):
             yield self._made(quotes, found, trace)
@@ -152,16 +152,20 @@ class Assistant:
         sure = evidence(expanded, hits, share, says, lang, self.settings.index.languages)
         return Part(expanded, hits, sure, reading.part)
 
-    def _quotes(self, found: Sequence[Part]) -> list[Quote]:
+    def _quotes(self, found: Sequence[Part], sorted_as: Triage) -> list[Quote]:
         """Choose what to quote for each part; the sentences left are shared by the parts left."""
         quotes: list[Quote] = []
         rarity, passages_of = self.retriever.rarity, self.retriever.passages_of
+        rule = rulebook().find(sorted_as.rule)
+        never = rule.never_quote if rule else None
         for left, part in zip(range(len(found), 0, -1), found, strict=True):
             if part.sure < self.settings.answers.min_evidence:
                 continue
             given = sum(quote.role == "answer" for quote in quotes)
             most = max(1, math.ceil((MOST_SENTENCES - given) / left))
-            chosen = extract(part.asked, part.hits, rarity, passages_of, most=most, said=quotes)
+            chosen = extract(
+                part.asked, part.hits, rarity, passages_of, most=most, said=quotes, never=never
+            )
             quotes += [replace(quote, part=part.name) for quote in chosen]
         return quotes
 

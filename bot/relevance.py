@@ -90,6 +90,20 @@ _WORRIED = re.compile(
     r"symptoms?|wrong|call|hospital|what if|should (i|we|he|she)|red flags?)\b",
     re.I,
 )
+_SCENES = re.compile(
+    r"\b(?:(?P<back>backs?|spine|disc|sciatica)|(?P<neck>necks?|whiplash)|(?P<knee>knees?)|"
+    r"(?P<hip>hips?)|(?P<shoulder>shoulders?)|(?P<elbow>elbows?)|(?P<wrist>wrists?|carpal)|"
+    r"(?P<hand>hands?|fingers?|thumbs?)|(?P<foot>foot|feet|heels?|soles?|plantar)|"
+    r"(?P<ankle>ankles?|achilles)|(?P<jaw>jaws?)|(?P<head>head|headaches?|migraines?)|"
+    r"(?P<ear>ears?)|(?P<belly>belly|bowels?|stomach|IBS)|"
+    r"(?P<surgery>surgery|operations?|surgical)|(?P<travel>travel|motion|sea)|"
+    r"(?P<cancer>cancer|chemo\w*)|(?P<sleep>sleep|insomnia)|"
+    r"(?P<pregnancy>pregnan\w*|morning sickness|labor|unborn)|"
+    r"(?P<child>child\w*|kids?|bab(?:y|ies)))\b",
+    re.I,
+)
+"""Parts of the body and of life that a fact about one says nothing of another."""
+_SITUATIONS = frozenset({"surgery", "travel", "cancer", "pregnancy", "child"})
 _BY_HEADING = 0.5
 """What a term of the question counts that only the title or the headings hold."""
 _LEAST = 2.0
@@ -109,11 +123,12 @@ class Features(NamedTuple):
     number: float  # a number, where a number was asked for
     dangling: float  # "This ...", which needs the sentence before
     urgent: float  # whom to call or see, where nobody asked when to worry
+    elsewhere: float  # about another part of the body or of life than the question
 
 
 WEIGHTS = Features(
     passage=5.54, similar=4.40, covered=4.36, heading=0.48, unasked=-0.32, first=0.88, cue=0.89,
-    number=1.10, urgent=-1.04,
+    number=1.10, urgent=-1.04, elsewhere=-1.0,
     dangling=-2.0,  # the shipped pages have no dangling sentence to learn from
 )  # fmt: skip
 
@@ -136,6 +151,7 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
     kind = asked(question)
     cue = _CUES.get(kind)
     unworried = not _WORRIED.search(question)
+    scenes = _scenes(question)
     wanted = {term: max(_LEAST, rarity(term)) for term in terms(question)}
     chunk = hit.chunk
     above = set(terms(" ".join((chunk.document.title, *chunk.headings))))
@@ -160,9 +176,28 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
                 number=cued if kind == "amount" else 0.0,
                 dangling=float(leans_back(sentence)),
                 urgent=float(unworried and _URGENT.search(sentence) is not None),
+                elsewhere=_elsewhere(scenes, sentence),
             )
         )
     return found
+
+
+def _elsewhere(asked_about: frozenset[str], sentence: str) -> float:
+    """Tell a knee from a neck: 1 if a sentence is about other scenes than the question alone.
+
+    Parts of the body and situations each for themselves: a wrist point after surgery is not one
+    in pregnancy.
+    """
+    if not asked_about:
+        return 0.0
+    own = _scenes(sentence)
+    kinds = ((asked_about & _SITUATIONS, own & _SITUATIONS),
+             (asked_about - _SITUATIONS, own - _SITUATIONS))  # fmt: skip
+    return float(any(asked and said and asked.isdisjoint(said) for asked, said in kinds))
+
+
+def _scenes(text: str) -> frozenset[str]:
+    return frozenset(found.lastgroup or "" for found in _SCENES.finditer(text))
 
 
 def _share(wanted: Mapping[str, float], worth: Mapping[str, float]) -> float:

@@ -52,7 +52,8 @@ _CLAUSE = re.compile(r"[.!?;\n]+|\b(?:but|pero|mais|nhung)\b|지만|但是?")
 class Rule:
     """One named rule. `patterns` holds, by language, lists of parts that must all be found.
 
-    `caution` is what a careful clinician would look up before the question itself.
+    `caution` is what a careful clinician would look up before the question itself; `never_quote`
+    bars sentences from the answer: who asks for a dose is not quoted one.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Rule:
     caution: str = ""
     source: str = ""
     unless: re.Pattern[str] | None = None
+    never_quote: re.Pattern[str] | None = None
     whole: bool = False
     ignores_contexts: bool = False
 
@@ -224,6 +226,8 @@ def _rule(entry: dict[str, Any], groups: dict[str, str]) -> Rule:
     fields = {key: value for key, value in entry.items() if key not in _LANGUAGES}
     if "unless" in fields:
         fields["unless"] = _compile(fields["unless"], groups)
+    if "never_quote" in fields:
+        fields["never_quote"] = re.compile(fields["never_quote"], re.I)
     spoken = [lang for lang in _LANGUAGES if lang in entry]
     patterns = {
         lang: tuple(c for pattern in entry[lang] for c in _conjunctions(pattern, groups))

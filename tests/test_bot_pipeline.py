@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pytest
@@ -348,3 +349,9 @@ def test_the_languages_a_model_reads_are_weighed_by_likeness(assistant):
     reads = Assistant(settings_, assistant.retriever).answer(asked)
     assert reads.trace.triage.lang == "es"
     assert 0 < reads.trace.evidence < 1
+
+
+def test_who_asks_for_a_dose_is_not_quoted_one(assistant):
+    answer = assistant.answer("how many minutes of moxa and how many cones per day at home?")
+    assert answer.kind == "personal"
+    assert not re.search(r"\d+ (minutes|cones|mg|grams)", answer.text)
