@@ -26,7 +26,7 @@ from index.text import fold
 MAX_LENGTH = 1500
 """Characters of a question that will be answered; emergencies are looked for in all of it."""
 
-LOUD = -0.9
+LOUD = -0.7
 """Log odds from which a message is an emergency by its sound alone."""
 NEAR = -1.9
 """Log odds from which an ordinary answer opens with what to do if it is one."""
@@ -44,6 +44,8 @@ CLINIC_FIELDS = ("hours", "address", "prices", "insurance", "parking", "booking"
 
 _FILE = Path(__file__).with_name("triage.toml")
 _LANGUAGES = ("en", "es", "ko", "zh", "vi", "fr")
+_BRIEF = 8
+"""Letters below which a message by its sound alone must be PLAIN: "hola" is like anything."""
 _WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _CLAUSE = re.compile(r"[.!?;\n]+|\b(?:but|pero|mais|nhung)\b|지만|但是?")
 
@@ -135,7 +137,7 @@ def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard)
         rule, spoken = found
         if heard.score >= QUIET or _loudest_clause(readings) >= PLAIN:
             return Triage(rule.kind, rule.name, rule.reason, spoken)
-    happening = any(re.search(r"\w", now) for _, now in pairs)
+    happening = any(re.search(r"\w", now) for _, now in pairs) and len(readings[0]) >= _BRIEF
     like = book.find(heard.topic)
     if like and heard.score >= (LOUD if happening else PLAIN):
         reason = f"sounds like {like.name} ({heard.score:+.1f}): {like.reason}"
