@@ -28,12 +28,14 @@ _EVERYWHERE = 0.2
 
 _SUBJECTS = Path(__file__).with_name("subjects.toml")
 
-Says = Callable[[Sequence[str]], bool]
-"""Tells whether some page says stemmed terms one after the other."""
+Mentions = Callable[[Sequence[str]], int]
+"""Counts how often the pages say stemmed terms one after the other."""
+_FEWEST = {"condition": 1, "treatment": 2}
+"""Mentions from which on the pages are about a subject; a treatment is often named in passing."""
 
 
 def evidence(
-    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], says: Says, lang: str,
+    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], mentions: Mentions, lang: str,
     reads: Sequence[str] = ("en",),
 ) -> float:  # fmt: skip
     """Return the probability that the pages answer.
@@ -41,7 +43,7 @@ def evidence(
     `share` tells in which part of the passages a stemmed term stands, 0 if in none; `reads` names
     the languages of the embedding model.
     """
-    if not hits or unnamed(asked, says):
+    if not hits or unnamed(asked, mentions):
         return 0.0
     if lang not in reads:
         return _in_another_language(asked)
@@ -70,7 +72,7 @@ def missing(asked: Expansion, share: Callable[[str], float]) -> float:
     return lacking / (lacking + known) if lacking else 0.0
 
 
-def unnamed(asked: Expansion, says: Says) -> str:
+def unnamed(asked: Expansion, mentions: Mentions) -> str:
     """Return the condition or treatment that the question is about and no page names, or "".
 
     A question that names another one that the pages do have is about that one.
@@ -82,7 +84,9 @@ def unnamed(asked: Expansion, says: Says) -> str:
         for start in range(len(question)) if kind not in kinds else ():
             for end in range(start + 1, min(start + _LONGEST, len(question)) + 1):
                 phrase = tuple(question[start:end])
-                if phrase in names and phrase not in bridged and not says(phrase):
+                if phrase not in names or phrase in bridged:
+                    continue
+                if mentions(phrase) < _FEWEST[kind]:
                     return " ".join(phrase)
     return ""
 

@@ -148,8 +148,8 @@ class Assistant:
     def _look_up(self, reading: Reading, lang: str, count: int) -> Part:
         expanded = self.retriever.expand(reading.text)
         hits = self.retriever.retrieve(expanded.text, count=count)
-        share, says = self.retriever.share, self.retriever.says
-        sure = evidence(expanded, hits, share, says, lang, self.settings.index.languages)
+        share, mentions = self.retriever.share, self.retriever.mentions
+        sure = evidence(expanded, hits, share, mentions, lang, self.settings.index.languages)
         return Part(expanded, hits, sure, reading.part)
 
     def _quotes(self, found: Sequence[Part], sorted_as: Triage) -> list[Quote]:

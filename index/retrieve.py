@@ -111,10 +111,10 @@ class Retriever:
         """Return the pages' own terms for other names that `question` uses."""
         return self._opened.glossary.expand(question)
 
-    def says(self, phrase: Sequence[str]) -> bool:
-        """Tell whether some page says these stemmed terms one after the other."""
+    def mentions(self, phrase: Sequence[str]) -> int:
+        """Count how often the pages say these stemmed terms one after the other."""
         wanted = f" {' '.join(phrase)} "
-        return any(wanted in text for text in self._opened.said)
+        return sum(text.count(wanted) for text in self._opened.said)
 
     def share(self, term: str) -> float:
         """Return in which part of the passages a stemmed term stands, 0..1."""

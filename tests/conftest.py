@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,29 @@ def real_assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 @pytest.fixture(scope="session")
 def web(assistant: Assistant) -> FastAPI:
     """The web application of `assistant`, which is idle between tests."""
+    return _application(assistant)
+
+
+@pytest.fixture(scope="session")
+def real_web(real_assistant: Assistant) -> FastAPI:
+    """The same of `real_assistant`, warm."""
+    real_assistant.warm()
+    return _application(real_assistant)
+
+
+def _application(assistant: Assistant) -> FastAPI:
     from bot.web.server import create_app
 
     async def made() -> FastAPI:
         return create_app(assistant)
 
-    return asyncio.run(made())  # outside a running loop Gradio makes loops and leaves them open
+    # Outside a running loop Gradio makes loops and leaves them open. A browser under way runs one.
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, made()).result()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured and did not assert."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

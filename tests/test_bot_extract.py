@@ -215,7 +215,7 @@ class TestCite:
 
 class TestEvidence:
     def test_no_hits_are_no_evidence(self):
-        assert evidence(Expansion("cupping"), [], lambda term: 0.01, lambda phrase: True, "en") == 0
+        assert evidence(Expansion("cupping"), [], lambda term: 0.01, lambda phrase: 9, "en") == 0
 
     def test_a_word_no_page_holds_speaks_against(self, assistant):
         sure = {
@@ -238,14 +238,14 @@ class TestEvidence:
     )
     def test_a_subject_no_page_names_is_told(self, question, topics, missing):
         asked = Expansion(question, topics=topics)
-        assert unnamed(asked, lambda phrase: False) == missing
-        assert unnamed(asked, lambda phrase: True) == ""
+        assert unnamed(asked, lambda phrase: 0) == missing
+        assert unnamed(asked, lambda phrase: 9) == ""
 
     def test_the_listed_subjects_are_told_apart(self, assistant):
         listed = [name for names in subjects().values() for name in names]
         assert len(listed) > 300 and all(1 <= len(name) <= 4 for name in listed)
-        assert assistant.retriever.says(("acupunctur",))
-        assert not assistant.retriever.says(("acupunctur", "shingl"))
+        assert assistant.retriever.mentions(("acupunctur",))
+        assert not assistant.retriever.mentions(("acupunctur", "shingl"))
 
     def test_a_treatment_named_does_not_speak_for_the_pages(self):
         asked = Expansion("does cupping help asthma", topics={"Cupping": "treatment"})
@@ -271,6 +271,6 @@ class TestEvidence:
         chunk = page(("A", "Cups are round."))[0]
         found = [Hit(chunk, 1, 1.0, cosine, None) for cosine in cosines]
         asked = Expansion(question, names=tuple(names))
-        sure = evidence(asked, found, lambda term: known, lambda phrase: known > 0.5, lang)
+        sure = evidence(asked, found, lambda term: known, lambda phrase: int(known > 0.5) * 2, lang)
         assert 0 <= sure <= 1
         assert 0 <= missing(Expansion(question), lambda term: known) <= 1
