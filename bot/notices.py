@@ -16,6 +16,7 @@ AI_LABEL = "AI assistant, not a clinician"
 """Shown at all times (California AB 3030, Health & Safety Code 1339.75)."""
 
 PRIVACY = "What you type is not stored."
+PRIVACY_WITH_A_MODEL = "What you type is not stored. It may be sent to a language model."
 
 REFUSAL = (
     "I can't answer that from this clinic's pages, and I won't guess. I can answer questions "
@@ -235,6 +236,11 @@ def refusal(lang: str) -> Notice:
 def language(lang: str) -> Notice | None:
     """Return the sentence that says the pages are in English, or None for English."""
     return Notice("language", _LANGUAGE[lang]) if lang in _LANGUAGE else None
+
+
+def privacy(settings: Settings) -> str:
+    """Return what happens to a visitor's words."""
+    return PRIVACY_WITH_A_MODEL if settings.model.name else PRIVACY
 
 
 def tel(number: str) -> str:

@@ -196,3 +196,8 @@ def test_only_another_language_is_told_that_the_pages_are_in_english():
 )
 def test_a_number_is_dialled_by_its_digits(number, href):
     assert notices.tel(number) == href
+
+
+def test_a_visitor_is_told_where_words_go():
+    assert "sent" not in notices.privacy(Settings())
+    assert "language model" in notices.privacy(Settings(model={"name": "openai:m"}))

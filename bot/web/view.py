@@ -70,7 +70,7 @@ def header(settings: Settings) -> str:
 
 def composer(settings: Settings) -> str:
     """Render the box to type in."""
-    return _render("composer.html", privacy=notices.PRIVACY, numbers=settings.emergency)
+    return _render("composer.html", privacy=notices.privacy(settings), numbers=settings.emergency)
 
 
 def conversation(exchanges: Sequence[Exchange], settings: Settings, terms: Terms) -> str:
