@@ -35,8 +35,8 @@ _FEWEST = {"condition": 1, "treatment": 2}
 
 
 def evidence(
-    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], mentions: Mentions, lang: str,
-    reads: Sequence[str] = ("en",),
+    asked: Expansion, hits: Sequence[Hit], share: Callable[[str], float], mentions: Mentions,
+    lang: str, reads: Sequence[str] = ("en",),
 ) -> float:  # fmt: skip
     """Return the probability that the pages answer.
 
