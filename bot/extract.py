@@ -20,7 +20,7 @@ from index.types import Chunk, Document, Hit
 MOST_SENTENCES = 5
 MOST_WORDS = 95
 _REPEATS = 0.6  # share of terms in common that makes two sentences say the same
-_BEHIND = 2.5
+_BEHIND = 2.0
 """How far behind the best (in log odds) a sentence may be, to stand beside it."""
 _BESIDE_A_SPLIT = 3
 """Sentences of an answer that goes on to quote both sides of a disagreement."""

@@ -69,6 +69,19 @@ _REFUSAL = {
     "vi": "Tôi không thể trả lời câu hỏi này từ các trang (tiếng Anh) của phòng khám.",
     "fr": "Je ne peux pas répondre à cela avec les pages de cette clinique, qui sont en anglais.",
 }
+_PERSONAL = {
+    "es": "No puedo juzgar su caso: hace falta alguien que conozca su historia. Pregunte a su "
+    "médico antes de decidir, y no empiece, deje ni cambie un medicamento por este chat.",
+    "ko": "개인의 상태는 제가 판단할 수 없습니다. 결정하기 전에 담당 의료진에게 물어보시고, "
+    "이 채팅 때문에 약을 시작하거나 끊거나 바꾸지 마세요.",
+    "zh": "我无法判断您的个人情况。请在决定前询问您的医生，"
+    "不要因为这个聊天而开始、停用或更换药物。",
+    "vi": "Tôi không thể đánh giá trường hợp của bạn. Hãy hỏi bác sĩ trước khi quyết định, và đừng "
+    "bắt đầu, ngưng hay đổi thuốc vì cuộc trò chuyện này.",
+    "fr": "Je ne peux pas juger votre cas : il faut quelqu'un qui connaît votre dossier. Demandez "
+    "à votre médecin avant de décider, et ne commencez, n'arrêtez ni ne changez un médicament à "
+    "cause de ce chat.",
+}
 _CONTACT = {
     "en": "Talk to a person", "es": "Hable con una persona", "ko": "상담원과 통화",
     "zh": "联系工作人员", "vi": "Nói chuyện với nhân viên", "fr": "Parler à une personne",
@@ -236,6 +249,12 @@ def refusal(lang: str) -> Notice:
 def language(lang: str) -> Notice | None:
     """Return the sentence that says the pages are in English, or None for English."""
     return Notice("language", _LANGUAGE[lang]) if lang in _LANGUAGE else None
+
+
+def personal(lang: str, *, answered: bool) -> Notice:
+    """Return why no verdict is given and whom to ask, in the visitor's language if we have it."""
+    english = PERSONAL if answered else PERSONAL_UNANSWERED
+    return Notice("personal", _PERSONAL.get(lang, english))
 
 
 def privacy(settings: Settings) -> str:

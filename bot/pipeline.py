@@ -210,9 +210,7 @@ class Assistant:
     ) -> tuple[Notice, ...]:
         first: list[Notice] = []
         if kind == "personal":
-            first.append(
-                Notice("personal", notices.PERSONAL if answered else notices.PERSONAL_UNANSWERED)
-            )
+            first.append(notices.personal(triaged.lang, answered=answered))
         elif kind == "refusal":
             first.append(notices.refusal(triaged.lang))
         if worded_by_model:

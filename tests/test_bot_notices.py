@@ -201,3 +201,10 @@ def test_a_number_is_dialled_by_its_digits(number, href):
 def test_a_visitor_is_told_where_words_go():
     assert "sent" not in notices.privacy(Settings())
     assert "language model" in notices.privacy(Settings(model={"name": "openai:m"}))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_who_asks_for_a_verdict_is_told_why_there_is_none_in_their_language(lang):
+    told = {notices.personal(lang, answered=answered).text for answered in (True, False)}
+    assert len(told) == (2 if lang == "en" else 1)
+    assert (notices.PERSONAL in told) == (lang == "en")
