@@ -22,6 +22,14 @@ MOST_WORDS = 95
 _REPEATS = 0.6  # share of terms in common that makes two sentences say the same
 _BEHIND = 2.0
 """How far behind the best (in log odds) a sentence may be, to stand beside it."""
+_CAVEAT = re.compile(
+    r"\b(sham|placebo|not (been )?shown|no (good|firm|clear|reliable)|weak|low (certainty|quality)|"
+    r"certainty|too few|small (studies|trials)|(studies|trials) (are|were) small|uncertain|bias|"
+    r"not (clear|settled|firm|known))\b",
+    re.I,
+)
+_CAVEAT_BEHIND = 4.0
+"""How far behind the best a caveat may be: it matters more than it answers."""
 _BESIDE_A_SPLIT = 3
 """Sentences of an answer that goes on to quote both sides of a disagreement."""
 _SPLIT = re.compile(r"\bguidelines?\b.*\b(disagree|differ|split)", re.I)
@@ -63,12 +71,39 @@ def extract(
     chosen = _beside(best, candidates, most)
     if asked(question) == "differs":
         chosen = _with_both_sides(chosen, candidates, _sides(asked_for))
+    if asked(question) == "works":
+        chosen = _with_a_caveat(chosen, candidates, most)
     quotes = [c.quote for c in chosen]
     if asked(question) == "works":
         split = _disagreement(passages_of(best.quote.chunk.document))
         quotes = quotes[:_BESIDE_A_SPLIT] if split else quotes
         quotes += [q for q in split if not _has(quotes, q)]
     return tuple(quotes)
+
+
+def _with_a_caveat(
+    chosen: list[_Candidate], candidates: Sequence[_Candidate], most: int
+) -> list[_Candidate]:
+    """See that whoever asks whether a thing works also hears how far: next to sham, how sure.
+
+    It is looked for on the page of the first sentence, and takes the last place if all are taken.
+    """
+    if any(_CAVEAT.search(c.quote.text) for c in chosen[:_BESIDE_A_SPLIT]):
+        return chosen
+    page = chosen[0].hit.chunk.document
+    caveats = [
+        c
+        for c in candidates
+        if c.hit.chunk.document is page
+        and _CAVEAT.search(c.quote.text)
+        and c.score >= chosen[0].score - _CAVEAT_BEHIND
+        and not (c.elsewhere or any(_alike(c, other) for other in chosen))
+    ]
+    if not caveats:
+        return chosen
+    caveat = max(caveats, key=lambda c: c.score)
+    kept = [c for c in chosen if c is not caveat][: most - 1]
+    return [*kept[: _BESIDE_A_SPLIT - 1], caveat, *kept[_BESIDE_A_SPLIT - 1 :]]
 
 
 def _sides(asked_for: Expansion) -> list[frozenset[str]]:

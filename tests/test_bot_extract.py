@@ -274,3 +274,18 @@ class TestEvidence:
         sure = evidence(asked, found, lambda term: known, lambda phrase: int(known > 0.5) * 2, lang)
         assert 0 <= sure <= 1
         assert 0 <= missing(Expansion(question), lambda term: known) <= 1
+
+
+def test_who_asks_whether_it_works_hears_how_far_too():
+    chunks = page(
+        (
+            "Does it help?",
+            "Cupping may ease back pain for some weeks, against no care. "
+            "Cupping may ease back pain after work for many people. "
+            "Cupping may ease back pain in older people as well. "
+            "Sham cups did nearly as well as real ones for the back.",
+        )
+    )
+    answered = said("does cupping help back pain", chunks)
+    assert any("Sham" in sentence for sentence in answered[:3])
+    assert len(answered) <= MOST_SENTENCES
