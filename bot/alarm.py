@@ -1,8 +1,8 @@
 """How much a message sounds like an emergency: a table of weights over runs of letters and words.
 
 Rules know what they list; people type what nobody listed. The table was learnt (logistic
-regression, `citewell eval fit-triage`) from the phrasings in `eval/data/safety.jsonl`: emergencies
-of twenty kinds in six languages, and ordinary messages that share their words. Reading it is
+regression, `citewell eval fit-triage`) from `eval/data/phrasings.jsonl`: emergencies of twenty
+kinds in six languages, and ordinary messages that share their words. Reading it is
 arithmetic on the raw words: no model is loaded, nothing is asked, the same words give the same
 score. Knows no more than wording: what no phrasing resembles it does not hear.
 """

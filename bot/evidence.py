@@ -3,7 +3,8 @@
 Two things speak for it: the best passage is similar, and the words that carry the question are
 words of the pages. One speaks against it, whatever the rest: the question is about a condition or
 a treatment (`subjects.toml`) that no page names. "Does acupuncture help shingles" is close to many
-passages. Weights were fitted (logistic regression) on the development half of the golden set.
+passages. Weights were fitted (logistic regression) on questions that the pages answer and 120 that
+they do not, then the bias set so that 97 of 100 answerable ones pass: `citewell eval abstention`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ _LONGEST = 4
 """Terms in the longest name of a subject."""
 _EVERYWHERE = 0.2
 """Share of the passages from which on a term says nothing of the subject."""
-
-
 _SUBJECTS = Path(__file__).with_name("subjects.toml")
 
 Mentions = Callable[[Sequence[str]], int]

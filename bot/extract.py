@@ -69,12 +69,13 @@ def extract(
         return ()
     best = max(candidates, key=lambda c: c.score)
     chosen = _beside(best, candidates, most)
-    if asked(question) == "differs":
+    kind = asked(question)
+    if kind == "differs":
         chosen = _with_both_sides(chosen, candidates, _sides(asked_for))
-    if asked(question) == "works":
+    if kind == "works":
         chosen = _with_a_caveat(chosen, candidates, most)
     quotes = [c.quote for c in chosen]
-    if asked(question) == "works":
+    if kind == "works":
         split = _disagreement(passages_of(best.quote.chunk.document))
         quotes = quotes[:_BESIDE_A_SPLIT] if split else quotes
         quotes += [q for q in split if not _has(quotes, q)]
@@ -97,7 +98,7 @@ def _with_a_caveat(
         if c.hit.chunk.document is page
         and _CAVEAT.search(c.quote.text)
         and c.score >= chosen[0].score - _CAVEAT_BEHIND
-        and not (c.elsewhere or any(_alike(c, other) for other in chosen))
+        and not (c.elsewhere or any(_alike(c, o) for o in chosen if o is not c))
     ]
     if not caveats:
         return chosen

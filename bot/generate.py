@@ -19,6 +19,7 @@ from threading import BoundedSemaphore, Event, Thread
 from typing import Any, Protocol
 
 from bot.citations import Said
+from bot.extract import MOST_SENTENCES
 from bot.settings import ModelSettings
 from bot.types import Draft, Dropped
 from bot.verify import Claim, Similar, Unsupported, verify
@@ -27,7 +28,6 @@ from index.types import Chunk
 
 _log = logging.getLogger(__name__)
 
-MOST_SENTENCES = 5
 _LONGEST_OUTPUT = 12_000
 """Characters of a reply that are read; five sentences with their quotes need about 3,000."""
 _AT_ONCE = 16

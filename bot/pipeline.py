@@ -125,17 +125,16 @@ class Assistant:
             question = self.retriever.correct(question)
         whole = worded(standalone(question, history, topics))
         rule = rulebook().find(sorted_as.rule)
-        if rule and rule.caution:
-            return whole, [Reading(f"{rule.caution} {whole}"), Reading(whole)]
+        caution = [Reading(f"{rule.caution} {whole}")] if rule and rule.caution else []
         asked = parts(question)
         if len(asked) == 1:
-            return whole, [Reading(whole)]
+            return whole, [*caution, Reading(whole)]
         readings: list[Reading] = []
         turns = list(history)
         for part in asked:
             readings.append(Reading(worded(standalone(part, turns, topics)), part))
             turns.append(Turn(part, readings[-1].text, "answer"))
-        return whole, readings
+        return whole, [*caution, *readings]
 
     def _find(self, whole: str, readings: Sequence[Reading], lang: str, count: int) -> list[Part]:
         """Look up each part; the whole, if a part has no answer: half of one would pass for all."""

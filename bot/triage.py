@@ -43,7 +43,6 @@ CLINIC_FIELDS = ("hours", "address", "prices", "insurance", "parking", "booking"
 """What a clinic can say of itself in its settings."""
 
 _FILE = Path(__file__).with_name("triage.toml")
-_LANGUAGES = ("en", "es", "ko", "zh", "vi", "fr")
 _BRIEF = 8
 """Letters below which a message by its sound alone must be PLAIN: "hola" is like anything."""
 _WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
@@ -105,7 +104,7 @@ def triage(question: str) -> Triage:
     words = normalise(question)
     readings = [words]
     if lang == "en":  # the words to correct to are English; "hace" is no misspelt "face"
-        readings.append(normalise(book.speller.correct(question)))
+        readings = list(dict.fromkeys((words, normalise(book.speller.correct(question)))))
     heard = max((alarm().hear(reading) for reading in readings), key=lambda heard: heard.score)
     if found := _emergency(readings, book, lang, heard):
         return found
@@ -225,12 +224,12 @@ def rulebook() -> Rulebook:
 
 
 def _rule(entry: dict[str, Any], groups: dict[str, str]) -> Rule:
-    fields = {key: value for key, value in entry.items() if key not in _LANGUAGES}
+    fields = {key: value for key, value in entry.items() if key not in language.LANGUAGES}
     if "unless" in fields:
         fields["unless"] = _compile(fields["unless"], groups)
     if "never_quote" in fields:
         fields["never_quote"] = re.compile(fields["never_quote"], re.I)
-    spoken = [lang for lang in _LANGUAGES if lang in entry]
+    spoken = [lang for lang in language.LANGUAGES if lang in entry]
     patterns = {
         lang: tuple(c for pattern in entry[lang] for c in _conjunctions(pattern, groups))
         for lang in spoken

@@ -26,7 +26,7 @@ Similar = Callable[[str, str], float]
 """The cosine similarity of two texts, by the model that embeds the pages."""
 
 MIN_SUPPORT = 0.75
-"""Least cosine between a sentence and what it quotes, by `citewell eval support`."""
+"""Least cosine between a sentence and what it quotes, see `citewell eval wording`."""
 _WORDS = (3, 45)
 _MOST = 1.3
 """How many words of weight a sentence may have for each of its quotes'."""

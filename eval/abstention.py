@@ -6,7 +6,7 @@ Questions the pages answer come from the golden and the hard set, those they do 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.pipeline import Assistant
@@ -63,9 +63,3 @@ def curve(weighed: Sequence[Weighed]) -> list[tuple[float, float]]:
         )
         for step in STEPS
     ]
-
-
-def at(points: Mapping[str, Estimate], split: str = "test") -> tuple[float, float]:
-    """Return the operating point on the curve of `split`."""
-    refused = points.get(f"unanswerable refused, {split}")
-    return (refused.value if refused else 0.0, points["answerable answered"].value)

@@ -161,7 +161,8 @@ def _abstention(bench: Bench) -> tuple[Report, Pictures]:
     )}  # fmt: skip
     picture = curve(
         "Refusing what the pages do not answer", "unanswerable refused", "answerable answered",
-        lines, abstention.at(found),
+        lines,
+        (found["unanswerable refused, test"].value, found["answerable answered"].value),
     )  # fmt: skip
     report = {"abstention": _plain(found), "abstention, by threshold (test)": rows}
     return report, {"abstention.svg": picture}
@@ -198,6 +199,7 @@ PARTS: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {
     "retrieval": _retrieval, "followups": _follow_ups, "answers": _answers,
     "abstention": _abstention, "safety": _safety, "wording": _wording,
 }  # fmt: skip
+OF_ANY_PAGES = ("retrieval", "answers", "safety")
 
 
 def as_text(report: Mapping[str, Any], last: Mapping[str, Any]) -> str:
@@ -221,9 +223,6 @@ def _beir(settings: Settings, folder: Path, out: Path) -> dict[str, Any]:
     found = retrieval.run_beir(beir, open_encoder(settings.index), settings.index)
     write_run(out / f"run.{beir.name}.trec", found)
     return {f"retrieval ({beir.name})": _plain(retrieval.score(beir.qrels, found))}
-
-
-OF_ANY_PAGES = ("retrieval", "answers", "safety")
 
 
 def _require_pages(asked: Sequence[Question], assistant: Assistant) -> None:

@@ -13,12 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from index.errors import PageError
-from index.frontmatter import LOADER
+from index.entries import read_entries
 from index.text import words
 from index.types import Document
 
@@ -39,19 +35,8 @@ Entries = dict[str, tuple[str, ...]]
 
 def read_glossary(path: Path) -> Entries:
     """Read one glossary file. Raises PageError naming what is wrong, by line where it is known."""
-    try:
-        rows = yaml.load(path.read_text("utf-8"), Loader=LOADER)
-    except (OSError, UnicodeDecodeError) as error:
-        raise PageError(f"cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise PageError(f"{f'line {mark.line + 1}: ' if mark else ''}is not YAML") from None
-    if not isinstance(rows or [], list):
-        raise PageError("must be a list of entries, each with a 'term' and a list 'also'")
     entries: Entries = {}
-    for number, row in enumerate(rows or (), 1):
-        if not _is_entry(row):
-            raise PageError(f"entry {number} must have a 'term' and a list 'also': {row!r}")
+    for row in read_entries(path, {"term": str, "also": list}):
         entries[row["term"]] = (*entries.get(row["term"], ()), *map(str, row["also"]))
     return entries
 
@@ -189,15 +174,6 @@ def load(path: Path) -> Entries:
     if not path.exists():
         return {}
     return {term: tuple(names) for term, names in json.loads(path.read_text("utf-8")).items()}
-
-
-def _is_entry(row: Any) -> bool:
-    return (
-        isinstance(row, dict)
-        and set(row) == {"term", "also"}
-        and isinstance(row["term"], str)
-        and isinstance(row["also"], list)
-    )
 
 
 def _add(found: dict[tuple[str, ...], list[str]], key: tuple[str, ...], term: str) -> None:

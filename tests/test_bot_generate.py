@@ -337,10 +337,6 @@ class TestOpening:
             open_model(ModelSettings(name="nobody:model"))
 
     def test_the_key_is_never_shown(self):
-        settings = replace_key(Settings(), "sk-secret")
+        settings = Settings(model={"name": "openai:m", "key": "sk-secret"})
         assert "sk-secret" not in repr(settings)
         assert "sk-secret" not in settings.model_dump_json()
-
-
-def replace_key(settings: Settings, key: str) -> Settings:
-    return Settings(model=ModelSettings(name="openai:m", key=key), clinic=settings.clinic)

@@ -81,16 +81,15 @@ def test_the_alarm_alone_is_drawn_as_a_curve_that_only_rises():
 
 class TestFittingTheEar:
     PHRASINGS = [
-        Question(str(number), text, "emergency" if topic else "ordinary", split=split, topic=topic)
-        for number, (text, topic, split) in enumerate(
+        Question(str(number), text, "emergency" if topic else "ordinary", topic=topic)
+        for number, (text, topic) in enumerate(
             [
-                ("he fell and will not wake", "unresponsive", "train"),
-                ("she fell and does not wake", "unresponsive", "train"),
-                ("blood will not stop", "bleeding", "train"),
-                ("the blood does not stop", "bleeding", "train"),
-                ("I wake early and feel fine", "", "train"),
-                ("my feet feel fine today", "", "train"),
-                ("never read", "", "test"),
+                ("he fell and will not wake", "unresponsive"),
+                ("she fell and does not wake", "unresponsive"),
+                ("blood will not stop", "bleeding"),
+                ("the blood does not stop", "bleeding"),
+                ("I wake early and feel fine", ""),
+                ("my feet feel fine today", ""),
             ]
         )
     ]

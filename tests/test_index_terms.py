@@ -48,7 +48,7 @@ def test_nothing_to_explain_finds_nothing():
     [
         ("- term: [", "line 2: is not YAML"),
         ("term: x", "must be a list"),
-        ("- term: sham", "entry 1 must have a 'term' and what it 'means'"),
+        ("- term: sham", "entry 1 must have 'term' and 'means'"),
         ("- term: sham\n  means: x\n  colour: red", "entry 1"),
         (f"- term: sham\n  means: {'word ' * (MOST_WORDS + 1)}", "more than 20 words"),
     ],
