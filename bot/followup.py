@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Literal
 
-from bot.relevance import asked
+from bot.relevance import asked as asked_for
 from bot.types import Turn
 from index.english import information
 from index.text import terms, words
@@ -64,6 +64,8 @@ _BODY = re.compile(
     r"ankles?|jaw|head|legs?|arms?|calf|toes?|spine)\b",
     re.I,
 )
+_NEEDLES = re.compile(r"\b(needl(es?|ed|ing)|pins)\b", re.I)
+"""What people call acupuncture when they name no treatment: "would needles help"."""
 _NO_PAIN_AFTER = re.compile(
     r"\s*(pain|ache|arthritis|injur|sprain|spur|replace|surgery|operat|tendon|swell)", re.I
 )
@@ -134,14 +136,17 @@ def points_nowhere(question: str, topics: Topics) -> bool:
     if topics.named(question) or not _PRONOUN.search(question):
         return False
     own = terms(question)
-    return not own or (asked(question) == "other" and max(map(information, own)) < _TELLING)
+    return not own or (asked_for(question) == "other" and max(map(information, own)) < _TELLING)
 
 
 def standalone(question: str, history: Sequence[Turn], topics: Topics) -> str:
     """Return `question` as it would be asked without the conversation before it."""
     if not _depends(question, topics):
         return question
-    earlier = _last_topics(history, topics)
+    earlier = dict(_last_topics(history, topics))
+    if "treatment" not in earlier and asked_for(question) in ("hurts", "safe"):
+        if _NEEDLES.search(_last_question(history)):  # a jaw does not hurt by being asked about
+            earlier["treatment"] = "acupuncture"
     if not earlier:
         before = _last_question(history)
         return f"{question.strip(' ?.!')} ({before.strip(' ?.!')})?" if before else question

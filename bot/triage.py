@@ -28,7 +28,7 @@ MAX_LENGTH = 1500
 
 LOUD = -0.7
 """Log odds from which a message is an emergency by its sound alone."""
-NEAR = -1.9
+NEAR = -1.6
 """Log odds from which an ordinary answer opens with what to do if it is one."""
 QUIET = -1.0
 """Log odds below which a message is ordinary whatever a rule says, unless one clause is PLAIN."""

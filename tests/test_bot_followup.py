@@ -33,6 +33,7 @@ SCIATICA = turns("does acupuncture help sciatica?")
 POINTS_BACK = [
     (BACK, "does it hurt?", "does acupuncture hurt?"),
     (BACK, "is it safe", "is acupuncture safe?"),
+    (turns("would needles help his back pain"), "does that hurt", "does acupuncture hurt?"),
     (BACK, "and for my neck?", "does acupuncture help neck pain?"),
     (BACK, "what about cupping", "does cupping help low back pain?"),
     (BACK, "and acupotomy?", "does acupotomy help low back pain?"),

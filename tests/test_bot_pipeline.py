@@ -355,3 +355,10 @@ def test_who_asks_for_a_dose_is_not_quoted_one(assistant):
     answer = assistant.answer("how many minutes of moxa and how many cones per day at home?")
     assert answer.kind == "personal"
     assert not re.search(r"\d+ (minutes|cones|mg|grams)", answer.text)
+
+
+def test_a_part_about_ones_own_case_leaves_the_other_part_standing(assistant):
+    answer = assistant.answer("how much is a session and is it safe if im on warfarin")
+    assert answer.kind == "personal"
+    named = [part for part, _ in answer.parts if part]
+    assert named == ["how much is a session", "is it safe if im on warfarin"]
