@@ -170,7 +170,7 @@ class TestGlossaries:
         ("content", "reason"),
         [
             ("- term: a\n  also: [b\n- x", "line 4: is not YAML"),
-            ("- term: a", "entry 1 must have a 'term' and a list 'also'"),
+            ("- term: a", "entry 1 must have 'term' and 'also'"),
             ("- {term: a, also: [b]}\n- {term: c, also: d}", "entry 2 must have"),
             ("just words", "must be a list of entries"),
             ("7", "must be a list of entries"),
