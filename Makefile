@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CITEWELL := $(BIN)/citewell
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check eval clean
+.PHONY: run test check eval screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed
@@ -26,6 +26,9 @@ eval: $(VENV)/installed
 	@$(CITEWELL) index || [ $$? -eq 3 ]
 	@$(CITEWELL) eval
 	@$(CITEWELL) eval speed --out report/speed
+
+screenshots: $(VENV)/installed-test
+	@$(BIN)/python tests/screenshots.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

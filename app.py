@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from bot.journal import Journal
     from bot.pipeline import Assistant
     from bot.settings import Settings
     from bot.types import Answer
@@ -55,8 +56,10 @@ def serve(
     require_free(host, port)
     assistant = _assistant(settings)
     assistant.warm()
+    journal = _journal(settings)
+    journal.expire(settings.privacy.keep_days)
     _say(f"Citewell is at http://{host}:{port} (Ctrl-C stops it)")
-    run(assistant, host, port)
+    run(assistant, journal, host, port)
 
 
 @cli.command()
@@ -110,6 +113,15 @@ def ask(
             typer.echo(json.dumps({"question": asked, **answer.as_json()}, ensure_ascii=False))
         else:
             _print_answer(asked if file else "", answer, trace)
+
+
+@cli.command()
+def password() -> None:
+    """Ask for a staff password and print the setting that turns the staff console on."""
+    from bot.web.staff import hash_password
+
+    chosen = typer.prompt("Password for the staff", hide_input=True, confirmation_prompt=True)
+    typer.echo(f'[staff]\npassword_hash = "{hash_password(chosen)}"')
 
 
 @cli.command(name="eval")
@@ -175,12 +187,19 @@ def _assistant(settings: Settings) -> Assistant:
     return Assistant.open(settings)
 
 
+def _journal(settings: Settings) -> Journal:
+    from bot.journal import Journal
+
+    return Journal.open(settings.journal_url)
+
+
 def _index(settings: Settings, inputs: list[str] | None, *, rebuild: bool = False) -> int:
     """Build the index, showing progress; return how many things were skipped."""
+    from bot import uploads
     from index.build import build
     from index.embed import open_encoder
 
-    pages = inputs or [*map(str, settings.corpus.folders), *settings.corpus.sites]
+    pages = inputs or uploads.inputs(settings)
     with _progress() as (advance, say):
 
         def skip(skipped: Skipped) -> None:

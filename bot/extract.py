@@ -38,6 +38,9 @@ _SIGNPOST = re.compile(
 )
 
 
+_Place = tuple[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     quote: Quote
@@ -45,6 +48,25 @@ class _Candidate:
     score: float
     terms: frozenset[str]
     elsewhere: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A sentence of a retrieved passage: what it scored, and why it is not quoted; "" if it is."""
+
+    quote: Quote
+    score: float
+    reason: str
+
+
+SAID = "said already"
+NEVER = "never quoted to such a message"
+UNFIT = "not fit to quote: too short, too long, a question, a link or a signpost"
+BEHIND = "answers much less than the best sentence"
+ELSEWHERE = "about another part of the body or of life"
+SAME = "another sentence says the same"
+FULL = "no room left"
+GAVE_WAY = "gave way to a caveat, to the other side or to a disagreement"
 
 
 def extract(
@@ -59,17 +81,39 @@ def extract(
     said again, and what `never` matches not at all. Empty if no sentence fits.
     """
     question = asked_for.reworded
-    candidates = [
-        candidate
-        for hit in hits
-        for candidate in _candidates(question, hit, rarity)
-        if not _has(said, candidate.quote) and not (never and never.search(candidate.quote.text))
-    ]
+    weighed = _weighed(question, hits, rarity, said, never)
+    return _chosen(asked_for, [c for c, reason in weighed if not reason], passages_of, most, {})
+
+
+def explain(
+    asked_for: Expansion, hits: Sequence[Hit], rarity: Callable[[str], float],
+    passages_of: Callable[[Document], Iterable[Chunk]], *, most: int = MOST_SENTENCES,
+    said: Sequence[Quote] = (), never: re.Pattern[str] | None = None,
+) -> tuple[tuple[Quote, ...], tuple[Considered, ...]]:  # fmt: skip
+    """Return what `extract` returns, and every sentence of the passages with what became of it."""
+    weighed = _weighed(asked_for.reworded, hits, rarity, said, never)
+    why: dict[_Place, str] = {}
+    quotes = _chosen(asked_for, [c for c, reason in weighed if not reason], passages_of, most, why)
+    return quotes, tuple(
+        Considered(
+            c.quote,
+            c.score,
+            "" if _has(quotes, c.quote) else reason or why.get(_place(c.quote), GAVE_WAY),
+        )
+        for c, reason in weighed
+    )
+
+
+def _chosen(
+    asked_for: Expansion, candidates: Sequence[_Candidate],
+    passages_of: Callable[[Document], Iterable[Chunk]], most: int, why: dict[_Place, str],
+) -> tuple[Quote, ...]:  # fmt: skip
+    """Choose among what may be quoted; `why` is filled with what speaks against the others."""
     if not candidates:
         return ()
     best = max(candidates, key=lambda c: c.score)
-    chosen = _beside(best, candidates, most)
-    kind = asked(question)
+    chosen = _beside(best, candidates, most, why)
+    kind = asked(asked_for.reworded)
     if kind == "differs":
         chosen = _with_both_sides(chosen, candidates, _sides(asked_for))
     if kind == "works":
@@ -127,12 +171,28 @@ def _with_both_sides(
     return chosen
 
 
-def _candidates(question: str, hit: Hit, rarity: Callable[[str], float]) -> Iterable[_Candidate]:
-    for span, found in zip(hit.chunk.sentences, features(question, hit, rarity), strict=True):
-        quote = Quote(hit.chunk, *span)
-        if _quotable(quote.text):
+def _weighed(
+    question: str, hits: Iterable[Hit], rarity: Callable[[str], float], said: Sequence[Quote],
+    never: re.Pattern[str] | None,
+) -> list[tuple[_Candidate, str]]:  # fmt: skip
+    """Score every sentence; beside it, why it may not be quoted whatever its score, or ""."""
+    found = []
+    for hit in hits:
+        scored = features(question, hit, rarity)
+        for span, its in zip(hit.chunk.sentences, scored, strict=True):
+            quote = Quote(hit.chunk, *span)
             own = frozenset(terms(quote.text))
-            yield _Candidate(quote, hit, score(found), own, found.elsewhere > 0)
+            candidate = _Candidate(quote, hit, score(its), own, its.elsewhere > 0)
+            found.append((candidate, _barred(quote, said, never)))
+    return found
+
+
+def _barred(quote: Quote, said: Sequence[Quote], never: re.Pattern[str] | None) -> str:
+    if not _quotable(quote.text):
+        return UNFIT
+    if _has(said, quote):
+        return SAID
+    return NEVER if never and never.search(quote.text) else ""
 
 
 def _quotable(sentence: str) -> bool:
@@ -146,23 +206,34 @@ def _quotable(sentence: str) -> bool:
     )
 
 
-def _beside(best: _Candidate, candidates: Sequence[_Candidate], most: int) -> list[_Candidate]:
-    """Add what is nearly as good; those of the best one's passage follow it, in their order."""
-    chosen, used = [best], len(best.quote.text.split())
+def _beside(
+    best: _Candidate, candidates: Sequence[_Candidate], most: int, why: dict[_Place, str]
+) -> list[_Candidate]:
+    """Add what is nearly as good; those of the best one's passage follow it, in their order.
+
+    `why` is filled with what speaks against the others.
+    """
+    chosen = [best]
     for candidate in sorted((c for c in candidates if c is not best), key=lambda c: -c.score):
-        length = len(candidate.quote.text.split())
-        if (
-            len(chosen) == most
-            or used + length > MOST_WORDS
-            or candidate.score < best.score - _BEHIND
-            or (candidate.elsewhere and not best.elsewhere)
-            or any(_alike(candidate, other) for other in chosen)
-        ):
-            continue
-        chosen.append(candidate)
-        used += length
+        if against := _against(candidate, chosen, most):
+            why[_place(candidate.quote)] = against
+        else:
+            chosen.append(candidate)
     rest = sorted(chosen[1:], key=lambda c: (c.hit is not best.hit, c.hit.rank, c.quote.start))
     return [best, *rest]
+
+
+def _against(candidate: _Candidate, chosen: Sequence[_Candidate], most: int) -> str:
+    """Return what speaks against adding a sentence to those chosen, best first; "" if nothing."""
+    best = chosen[0]
+    if candidate.score < best.score - _BEHIND:
+        return BEHIND
+    if candidate.elsewhere and not best.elsewhere:
+        return ELSEWHERE
+    if any(_alike(candidate, other) for other in chosen):
+        return SAME
+    length = sum(len(c.quote.text.split()) for c in (*chosen, candidate))
+    return FULL if len(chosen) == most or length > MOST_WORDS else ""
 
 
 def _alike(one: _Candidate, other: _Candidate) -> bool:
@@ -184,5 +255,9 @@ def _disagreement(passages: Iterable[Chunk]) -> list[Quote]:
     return []
 
 
+def _place(quote: Quote) -> _Place:
+    return quote.chunk.id, quote.start
+
+
 def _has(quotes: Sequence[Quote], quote: Quote) -> bool:
-    return any((q.start, q.chunk.id) == (quote.start, quote.chunk.id) for q in quotes)
+    return any(_place(q) == _place(quote) for q in quotes)

@@ -15,8 +15,10 @@ from bot.types import Action, AnswerKind, Notice, Triage
 AI_LABEL = "AI assistant, not a clinician"
 """Shown at all times (California AB 3030, Health & Safety Code 1339.75)."""
 
-PRIVACY = "What you type is not stored."
-PRIVACY_WITH_A_MODEL = "What you type is not stored. It may be sent to a language model."
+STAYS_HERE = "Your chat stays in this browser for a day."
+SCRUBBED = "Of what we can't answer, staff see common words, no names or numbers."
+KEPT = "The clinic keeps questions it can't answer or that you rate, for {days} days."
+TO_A_MODEL = "Questions may be sent to a language model."
 
 REFUSAL = (
     "I can't answer that from this clinic's pages, and I won't guess. I can answer questions "
@@ -36,6 +38,7 @@ WORDED = (
     "A language model worded this from the clinic's pages, and each sentence was checked against "
     "the quote it opens."
 )
+APPROVED = "The clinic's staff approved this answer."
 EMPTY = "Please type a question, for example: does acupuncture help low back pain?"
 TOO_LONG = "That is too long for me to read well. Please ask in one or two sentences."
 UNCLEAR = (
@@ -54,6 +57,7 @@ INSTRUCTIONS = (
     "with sentences from its pages."
 )
 ERROR = "Something went wrong on our side, and your question was not answered. Please try again."
+LOST = "No answer came back. Please check your connection and try again."
 
 _LANGUAGE = {
     "es": "Las páginas de esta clínica están en inglés; cito sus frases tal como están.",
@@ -259,7 +263,12 @@ def personal(lang: str, *, answered: bool) -> Notice:
 
 def privacy(settings: Settings) -> str:
     """Return what happens to a visitor's words."""
-    return PRIVACY_WITH_A_MODEL if settings.model.name else PRIVACY
+    said = [STAYS_HERE]
+    keeps = settings.privacy.keep_questions
+    said.append(KEPT.format(days=settings.privacy.keep_days) if keeps else SCRUBBED)
+    if settings.model.name:
+        said.append(TO_A_MODEL)
+    return " ".join(said)
 
 
 def tel(number: str) -> str:

@@ -11,11 +11,13 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from bot import notices
+from bot.approved import ApprovedAnswers
 from bot.citations import Quote, Said, cite
-from bot.evidence import evidence
+from bot.evidence import evidence, subjects
 from bot.extract import MOST_SENTENCES, extract
 from bot.followup import Topics, parts, points_nowhere, standalone, worded
 from bot.generate import Writer, open_model
+from bot.recorder import Vocabulary
 from bot.settings import Settings
 from bot.triage import rulebook, triage
 from bot.types import Answer, AnswerKind, Notice, Trace, Triage, Turn
@@ -54,7 +56,9 @@ class Assistant:
         self.settings = settings
         self.retriever = retriever
         self.writer = writer
+        self.approved: ApprovedAnswers | None = None
         self._topics = ("", Topics(()))
+        self._vocabulary = ("", Vocabulary(()))
 
     @classmethod
     def open(cls, settings: Settings) -> Assistant:
@@ -88,6 +92,11 @@ class Assistant:
                 yield self._fixed(question, replace(unclear, lang=sorted_as.lang), clock)
                 return
             whole, readings = self._read(question, history, sorted_as)
+            alone = _general(whole, readings, sorted_as)
+        if self.approved and alone and (ready := self.approved.find(alone)):
+            made = Trace(sorted_as, whole, milliseconds=clock.milliseconds, approved=ready.id)
+            yield self._made(ready.said, (), made)
+            return
         with clock("retrieve"):
             found = self._find(whole, readings, sorted_as.lang, _HITS)
         with clock("compose"):
@@ -104,6 +113,13 @@ class Assistant:
             clock.milliseconds["model"] = (time.perf_counter() - start) * 1000
             made = replace(trace, draft=worded_as.draft)
             yield self._made(said, found, made, partial=not worded_as.done)
+
+    def general(self, question: str) -> str:
+        """Return a question as its approved answer is looked for, "" where none is given."""
+        sorted_as = triage(question)
+        if sorted_as.kind != "answer":
+            return ""
+        return _general(*self._read(question, (), sorted_as), sorted_as)
 
     def look_up(
         self, question: str, history: Sequence[Turn] = (), count: int = _HITS
@@ -187,14 +203,26 @@ class Assistant:
         triaged = trace.triage
         stands = bool(sentences) or triaged.kind == "personal"
         kind: AnswerKind = triaged.kind if stands else "refusal"
-        by_model = trace.draft is not None and not trace.draft.failure
-        notes = self._notices(kind, triaged, bool(sentences), by_model)
+        wording = notices.APPROVED if trace.approved else ""
+        if trace.draft is not None and not trace.draft.failure:
+            wording = notices.WORDED
+        notes = self._notices(kind, triaged, bool(sentences), wording)
         return Answer(kind, sentences, citations, notes, merged(found), trace, partial)
 
     def warm(self) -> None:
         """Load the model and every lazy part, so that the first visitor does not wait."""
         for question in self.settings.clinic.questions[:1] or ("What is acupuncture?",):
             self.answer(question)
+
+    def knows(self, word: str) -> bool:
+        """Tell whether the pages or the glossary write `word` so, its capital included."""
+        generation = self.retriever.generation
+        if self._vocabulary[0] != generation.manifest.generation:
+            names = (n for term, also in generation.glossary.items() for n in (term, *also))
+            asked_about = (name for kind in subjects().values() for name in kind)
+            learnt = Vocabulary(generation.documents.values(), names, asked_about)
+            self._vocabulary = (generation.manifest.generation, learnt)
+        return self._vocabulary[1](word)
 
     def _known_topics(self) -> Topics:
         """Collect the topics of the generation that answers, once a generation."""
@@ -205,15 +233,15 @@ class Assistant:
         return self._topics[1]
 
     def _notices(
-        self, kind: AnswerKind, triaged: Triage, answered: bool, worded_by_model: bool
+        self, kind: AnswerKind, triaged: Triage, answered: bool, wording: str
     ) -> tuple[Notice, ...]:
         first: list[Notice] = []
         if kind == "personal":
             first.append(notices.personal(triaged.lang, answered=answered))
         elif kind == "refusal":
             first.append(notices.refusal(triaged.lang))
-        if worded_by_model:
-            first.append(Notice("wording", notices.WORDED))
+        if wording:
+            first.append(Notice("wording", wording))
         if answered and (said := notices.language(triaged.lang)):
             first.append(said)
         if rule := rulebook().find(triaged.watch):
@@ -243,6 +271,12 @@ def failed(settings: Settings) -> Answer:
     return Answer(
         "error", (), (), (notice, *notices.for_kind("error", settings)), (), Trace(triaged)
     )
+
+
+def _general(whole: str, readings: Sequence[Reading], sorted_as: Triage) -> str:
+    """Return the whole if it is one question, of general interest and in English, else ""."""
+    fits = sorted_as.kind == "answer" and sorted_as.lang == "en" and len(readings) == 1
+    return whole if fits else ""
 
 
 def merged(found: Sequence[Part]) -> tuple[Hit, ...]:

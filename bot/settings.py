@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,6 +22,7 @@ DEFAULT_FILE = Path("clinic.toml")
 _COUNTRIES = Path(__file__).with_name("countries.toml")
 
 
+_ORIGIN = r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
 _NUMBER = r"^([+0-9][0-9 ().-]{1,})?$"
 
 
@@ -88,6 +89,38 @@ class Server(_Frozen):
     port: int = Field(7860, ge=1, le=65535)
 
 
+class Widget(_Frozen):
+    """The chat in a corner of the clinic's own site: `[widget]`. Only `origins` may show it."""
+
+    origins: tuple[Annotated[str, Field(pattern=_ORIGIN)], ...] = ()
+    label: str = Field("Ask about treatments", min_length=1, max_length=40)
+    side: Literal["left", "right"] = "right"
+
+
+class Staff(_Frozen):
+    """The staff console: `[staff]`. Off until a password is set (`citewell password`)."""
+
+    password_hash: SecretStr = SecretStr("")
+    session_minutes: int = Field(120, ge=5, le=1440)
+    report: Path = Path("report")
+
+
+class JournalSettings(_Frozen):
+    """Where feedback, gaps and approved answers are kept: `[journal]`, by default beside the index.
+
+    `url` is any SQLAlchemy URL.
+    """
+
+    url: str = Field("", pattern=r"^(\w+(\+\w+)?://\S*)?$")
+
+
+class Privacy(_Frozen):
+    """What is kept of visitors' words: `[privacy]`. By default none that could name anyone."""
+
+    keep_questions: bool = False
+    keep_days: int = Field(90, ge=1, le=3650)
+
+
 class Settings(BaseSettings):
     """Everything a clinic can say, as one frozen record."""
 
@@ -102,6 +135,15 @@ class Settings(BaseSettings):
     answers: AnswerSettings = AnswerSettings()
     model: ModelSettings = ModelSettings()
     server: Server = Server()
+    widget: Widget = Widget()
+    staff: Staff = Staff()
+    journal: JournalSettings = JournalSettings()
+    privacy: Privacy = Privacy()
+
+    @property
+    def journal_url(self) -> str:
+        """Where the journal is: what `[journal]` says, else a file beside the index."""
+        return self.journal.url or f"sqlite:///{self.index.data / 'journal.db'}"
 
     @model_validator(mode="after")
     def _numbers_are_known(self) -> Settings:
@@ -162,6 +204,9 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     if isinstance(index, dict) and isinstance(index.get("model"), str):
         local = folder / index["model"]
         index["model"] = str(local) if local.is_dir() else index["model"]
+    staff = values.get("staff")
+    if isinstance(staff, dict) and isinstance(staff.get("report"), str):
+        staff["report"] = folder / staff["report"]
     if isinstance(corpus, dict) and isinstance(corpus.get("folders"), list):
         corpus["folders"] = [folder / f if isinstance(f, str) else f for f in corpus["folders"]]
 

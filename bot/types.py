@@ -139,7 +139,7 @@ class Trace:
 
     `standalone` is the question without the conversation before it, spelling put right; `lookup`
     is that with the glossary's terms added, as it was searched for. `draft` is there if a chat
-    model was asked.
+    model was asked. `approved` is the number of the approved answer that was given, 0 if none.
     """
 
     triage: Triage
@@ -149,6 +149,7 @@ class Trace:
     threshold: float | None = None
     draft: Draft | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
+    approved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,7 @@ class Answer:
                 "evidence": _rounded(self.trace.evidence),
                 "threshold": self.trace.threshold,
                 "draft": _draft(self.trace.draft),
+                "approved": self.trace.approved,
                 "milliseconds": {k: round(v, 1) for k, v in self.trace.milliseconds.items()},
             },
         }  # fmt: skip

@@ -30,10 +30,13 @@ from index.errors import (
 )
 
 KEPT = 2
-"""Generations kept: the one that answers, and the one before it for readers still in it."""
+"""Generations kept: the one that answers, and one more, for readers still in it and to go back
+to."""
 
 _MANIFEST = "manifest.json"
 _GENERATIONS = "generations"
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
+"""What reading a manifest that is not as it was written may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +84,56 @@ def read_manifest(data: Path) -> Manifest:
     """
     path = data / _MANIFEST
     try:
-        values = json.loads(path.read_text("utf-8"))
-        recipe = Recipe(**values.pop("recipe"))
-        inputs, skipped = tuple(values.pop("inputs")), values.pop("skipped")
-        sizes = tuple((name, size) for name, size in values.pop("sizes", ()))
-        return Manifest(
-            recipe=recipe,
-            sizes=sizes,
-            inputs=inputs,
-            skipped=tuple((name, reason) for name, reason in skipped),
-            **values,
-        )
+        return _parse(path)
     except (FileNotFoundError, NotADirectoryError):
         raise IndexMissingError(
             f"there is no index in {data}; run: citewell index --data {data}"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise IndexDamagedError(
             f"{path} cannot be read ({error}); run: citewell index --data {data}"
         ) from None
+
+
+def generations(data: Path) -> list[Manifest]:
+    """Return every finished generation that is kept, newest first; damaged ones are left out."""
+    found = []
+    for folder in _finished(data):
+        try:
+            manifest = _parse(folder / _MANIFEST)
+            require_whole(manifest, folder)
+        except _UNREADABLE:
+            continue
+        if manifest.generation == folder.name:
+            found.append(manifest)
+    return found
+
+
+def roll_back(data: Path, generation: str) -> Manifest:
+    """Let a generation that is kept answer again, in one step; nothing is deleted.
+
+    Raises IndexMissingError or IndexDamagedError if it is not there whole, IndexMismatchError if
+    it was made otherwise than the one that answers, IndexBusyError while a build runs.
+    """
+    with writing(data):
+        # Compared with what is there, never made a path of: the name comes from a form.
+        wanted = next((m for m in generations(data) if m.generation == generation), None)
+        if wanted is None and generation in {folder.name for folder in _finished(data)}:
+            raise IndexDamagedError(
+                f"generation '{generation}' in {data} is not as it was written; choose another, "
+                f"or run: citewell index --data {data}"
+            )
+        if wanted is None:
+            raise IndexMissingError(
+                f"there is no generation '{generation}' in {data} any more; choose another, "
+                f"or run: citewell index --data {data}"
+            )
+        try:
+            require(wanted, read_manifest(data).recipe, data)
+        except (IndexMissingError, IndexDamagedError):
+            pass  # nothing answers now, which is no reason to stay so
+        _let_answer(data, wanted)
+    return wanted
 
 
 def require(manifest: Manifest, wanted: Recipe, data: Path) -> None:
@@ -129,15 +163,12 @@ def swap(data: Path, manifest: Manifest) -> Manifest:
     folder = generation_folder(data, manifest.generation)
     sizes = tuple((name, (folder / name).stat().st_size) for name in _fixed_files(folder))
     manifest = replace(manifest, sizes=sizes)
-    content = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+    before = _answering(data)
     _sync_files(folder)
-    _write_synced(folder / _MANIFEST, content)
-    fresh = data / f"{_MANIFEST}.new"
-    _write_synced(fresh, content)
+    _write_synced(folder / _MANIFEST, _as_json(manifest))
     _sync_folder(folder)
-    os.replace(fresh, data / _MANIFEST)
-    _sync_folder(data)
-    prune(data)
+    _let_answer(data, manifest)
+    prune(data, before)
     return manifest
 
 
@@ -152,16 +183,17 @@ def require_whole(manifest: Manifest, folder: Path) -> None:
             raise ValueError(f"{name} is not as it was written")
 
 
-def prune(data: Path) -> None:
-    """Delete generations a killed build left half made, and all but the newest finished ones."""
-    try:
-        current = read_manifest(data).generation
-    except (IndexMissingError, IndexDamagedError):
-        current = ""
-    folders = sorted((data / _GENERATIONS).glob("*"), reverse=True)
-    finished = [f for f in folders if (f / _MANIFEST).exists() and f.name != current]
-    kept = {current, *(f.name for f in finished[: KEPT - 1])}
-    for folder in folders:
+def prune(data: Path, before: str = "") -> None:
+    """Delete generations a killed build left half made, and all finished ones but two.
+
+    The one that answers stays, and of the others `before`, else the newest: after going back, the
+    one that answered is older than the one that was left.
+    """
+    current = _answering(data)
+    others = [folder.name for folder in _finished(data) if folder.name != current]
+    others.sort(key=lambda name: name != before)
+    kept = {current, *others[: KEPT - 1]}
+    for folder in (data / _GENERATIONS).glob("*"):
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -184,6 +216,45 @@ def writing(data: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _finished(data: Path) -> list[Path]:
+    """List the folders of builds that came to their end, newest first."""
+    found = (path.parent for path in (data / _GENERATIONS).glob(f"*/{_MANIFEST}"))
+    return sorted(found, reverse=True)
+
+
+def _answering(data: Path) -> str:
+    try:
+        return read_manifest(data).generation
+    except (IndexMissingError, IndexDamagedError):
+        return ""
+
+
+def _let_answer(data: Path, manifest: Manifest) -> None:
+    """Put `manifest` in the place of the one that answers; whoever reads sees one or the other."""
+    fresh = data / f"{_MANIFEST}.new"
+    _write_synced(fresh, _as_json(manifest))
+    os.replace(fresh, data / _MANIFEST)
+    _sync_folder(data)
+
+
+def _parse(path: Path) -> Manifest:
+    values = json.loads(path.read_text("utf-8"))
+    recipe = Recipe(**values.pop("recipe"))
+    inputs, skipped = tuple(values.pop("inputs")), values.pop("skipped")
+    sizes = tuple((name, size) for name, size in values.pop("sizes", ()))
+    return Manifest(
+        recipe=recipe,
+        sizes=sizes,
+        inputs=inputs,
+        skipped=tuple((name, reason) for name, reason in skipped),
+        **values,
+    )
+
+
+def _as_json(manifest: Manifest) -> str:
+    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
 
 
 def _fixed_files(folder: Path) -> list[str]:

@@ -16,7 +16,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from index.build import recipe
-from index.embed import Encoder
+from index.embed import Encoder, Vectors
 from index.errors import CitewellError
 from index.fuse import fuse
 from index.glossary import Expansion, Glossary
@@ -103,6 +103,10 @@ class Retriever:
         """The generation that answers."""
         return self._opened.generation
 
+    def current(self) -> Generation:
+        """Move to the generation that was swapped in, if one was, and return it."""
+        return self._current().generation
+
     def correct(self, question: str) -> str:
         """Return `question` with misspelt words put right by the corpus's own."""
         return self._opened.speller.correct(question)
@@ -126,6 +130,10 @@ class Retriever:
         total = len(self._opened.generation.chunks)
         count = self._opened.document_frequency.get(term, 0)
         return math.log(1 + (total - count + 0.5) / (count + 0.5))
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors, one a text, to be compared with each other."""
+        return self._encoder.encode_passages(texts)
 
     def similarity(self, one: str, other: str) -> float:
         """Return the cosine similarity of two texts."""
@@ -168,6 +176,15 @@ class Retriever:
             for rank, (i, score) in enumerate(fused[:count], 1)
         ]
 
+    def tuned(self, dense_weight: float, count: int | None = None) -> Retriever:
+        """Return a retriever over what is open now that weighs otherwise, for a few questions.
+
+        It stays on this generation. With a `count` it returns that many passages, whatever it is
+        asked for.
+        """
+        settings = self._settings.model_copy(update={"dense_weight": dense_weight})
+        return _Tuned(self._current(), self._encoder, settings, count)
+
     def _current(self) -> _Opened:
         """Move to the generation swapped in, if one was; the one before stays for late readers."""
         changed_at = self._changed_at()
@@ -198,6 +215,24 @@ class Retriever:
             return (self._data / "manifest.json").stat().st_mtime_ns
         except OSError:
             return 0
+
+
+class _Tuned(Retriever):
+    """The same passages, weighed otherwise. Follows no swap, so it opens and closes nothing."""
+
+    def __init__(
+        self, opened: _Opened, encoder: Encoder, settings: IndexSettings, count: int | None
+    ) -> None:
+        self._opened = opened
+        self._encoder = encoder
+        self._settings = settings
+        self._count = count
+
+    def retrieve(self, question: str, *, count: int = 8) -> list[Hit]:
+        return super().retrieve(question, count=self._count or count)
+
+    def _current(self) -> _Opened:
+        return self._opened
 
 
 class LangChainRetriever(BaseRetriever):

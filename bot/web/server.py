@@ -10,40 +10,69 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Annotated
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
 
+from bot.approved import ApprovedAnswers
+from bot.journal import Journal
 from bot.pipeline import Assistant
-from bot.web import view
+from bot.recorder import Recorder
+from bot.types import AnswerKind
+from bot.web import staff, view, widget
 from bot.web.chat import chat_page
+from bot.web.widget import frame_ancestors
 from index.errors import CitewellError
 
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
-    r"/|/health|/citewell/.*|/static/.*|/pages/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
+    r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/static/.*|/pages/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
     r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?"
 )
+# Gradio's own scripts are inline and compiled in the browser, hence the two "unsafe".
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; base-uri 'self'; form-action 'self'; "
+    "object-src 'none'; "
+)
 _HEADERS = {
-    # Gradio's own scripts are inline and compiled in the browser, hence the two "unsafe".
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-        "connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'self'; base-uri 'self'; "
-        "form-action 'self'; object-src 'none'"
-    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
 
-def create_app(assistant: Assistant) -> FastAPI:
-    """Return the application for one clinic."""
+_HEAD = """
+<script src="/citewell/theme.js"></script>
+<link rel="stylesheet" href="/citewell/theme.css"><link rel="stylesheet" href="/citewell/chat.css">
+<link rel="modulepreload" href="/citewell/chat.js">
+"""
+
+
+class Rating(BaseModel):
+    """What a visitor says of an answer."""
+
+    question: str = Field("", max_length=4000)
+    helpful: bool
+    reason: str = Field("", max_length=40)
+    kind: AnswerKind
+    pages: list[Annotated[str, Field(max_length=500)]] = Field([], max_length=20)
+
+
+def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
+    """Return the application for one clinic; what is kept is kept in `journal`."""
+    settings = assistant.settings
+    retriever = assistant.retriever
+    assistant.approved = ApprovedAnswers(journal, retriever)
+    recorder = Recorder(journal, settings.privacy, assistant.knows)
+    headers = {**_HEADERS, "Content-Security-Policy": _POLICY + frame_ancestors(settings)}
     app = FastAPI(title="Citewell", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
@@ -54,7 +83,8 @@ def create_app(assistant: Assistant) -> FastAPI:
             response: Response = PlainTextResponse("There is nothing here.", 404)
         else:
             response = await call_next(request)
-        response.headers.update(_HEADERS)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
         return response
 
     @app.get("/health", response_class=PlainTextResponse)
@@ -62,28 +92,38 @@ def create_app(assistant: Assistant) -> FastAPI:
         return "ok"
 
     @app.get("/pages/{name:path}", response_class=HTMLResponse)
-    def page(name: str, start: int = 0, end: int = 0) -> str:
+    def page(name: str, start: int = 0, end: int = 0) -> Response:
         document = assistant.retriever.documents.get(name)
         if document is None:
-            raise HTTPException(404, "There is no such page.")
-        return view.page(document, start, end)
+            return HTMLResponse(view.render("missing.html"), 404)
+        return HTMLResponse(view.page(document, start, end))
 
+    @app.post("/api/v1/feedback", status_code=204)
+    def feedback(rating: Rating) -> None:
+        try:
+            recorder.rated(
+                rating.question, rating.helpful, rating.reason, rating.kind, tuple(rating.pages)
+            )
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+
+    app.include_router(widget.routes(settings))
+    app.include_router(staff.routes(assistant, journal))
     app.mount("/citewell", StaticFiles(directory=_STATIC))
     mounted: FastAPI = gr.mount_gradio_app(
-        app, chat_page(assistant), path="/", footer_links=[], run_history=False, show_error=False,
-        max_file_size=1, ssr_mode=False, enable_monitoring=False, theme=_theme(),
+        app, chat_page(assistant, recorder), path="/", footer_links=[], run_history=False,
+        show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, theme=_theme(),
         # Not `css_paths`: Gradio would confine every rule to its own container.
-        head='<link rel="stylesheet" href="/citewell/chat.css">',
+        head=_HEAD,
     )  # fmt: skip
 
     return mounted
 
 
-def run(assistant: Assistant, host: str, port: int) -> None:
+def run(assistant: Assistant, journal: Journal, host: str, port: int) -> None:
     """Serve until stopped."""
-    uvicorn.run(
-        create_app(assistant), host=host, port=port, log_level="warning", server_header=False
-    )
+    app = create_app(assistant, journal)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 
 
 def require_free(host: str, port: int) -> None:

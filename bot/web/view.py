@@ -6,6 +6,7 @@ Everything a visitor typed or a page holds is escaped; only the templates write 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from bot import notices
+from bot.recorder import REASONS
 from bot.settings import Settings
 from bot.types import Answer, Citation
 from index.markup import blocks
@@ -35,32 +37,24 @@ Line = tuple[str, Markup]
 _TERM = Markup(
     '<dfn class="cw-term" tabindex="0">{}<span class="cw-means" role="tooltip">{}</span></dfn>'
 )
-_FOLLOW_UPS = 3
-_LONGEST_SUGGESTION = 70
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One question and its answer; no answer yet means it is being worked on."""
-
-    number: int
-    question: str
-    answer: Answer | None
+_CHIP = Markup('<button type="button" class="cw-chip" data-ask="{}">{}</button>')
+_NOT_SPOKEN = ("ai", "disclaimer", "contact")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceGroup:
-    """The citations of one page, as a line under an answer."""
+    """The citations of one section, as a line under an answer; `first` of those of its page."""
 
     title: str
     heading: str
     reviewed: str
     citations: tuple[Citation, ...]
+    first: bool
 
 
 def header(settings: Settings) -> str:
     """Render the bar that never scrolls away: who this is, that it is AI, how to reach a person."""
-    return _render(
+    return render(
         "header.html",
         clinic=settings.clinic,
         ai_label=notices.AI_LABEL,
@@ -68,30 +62,55 @@ def header(settings: Settings) -> str:
     )
 
 
-def composer(settings: Settings) -> str:
-    """Render the box to type in."""
-    return _render("composer.html", privacy=notices.privacy(settings), numbers=settings.emergency)
-
-
-def conversation(exchanges: Sequence[Exchange], settings: Settings, terms: Terms) -> str:
-    """Render the whole conversation, or the first-visit text if there is none yet.
-
-    `terms` are explained where an answer first uses them.
-    """
-    return _render(
-        "conversation.html",
-        exchanges=exchanges,
-        clinic=settings.clinic,
-        suggestions=_suggestions(exchanges),
-        groups=source_groups,
-        explainer=lambda: _Explainer(terms),
+def shell(settings: Settings, suggestions: Sequence[str]) -> str:
+    """Render the conversation before its first question, and the box to type in."""
+    return render(
+        "shell.html",
+        chips=chips(suggestions),
+        contact=notices.contact(settings.clinic),
+        lost=notices.LOST,
+        numbers=settings.emergency,
+        privacy=notices.privacy(settings),
     )
+
+
+def answer(made: Answer, number: int, terms: Terms) -> str:
+    """Render one answer; `number` tells its sources from those of others on the page.
+
+    `terms` are explained where the answer first uses them.
+    """
+    return render(
+        "answer.html",
+        answer=made,
+        exchange=number,
+        explain=_Explainer(terms),
+        groups=source_groups,
+        pages=json.dumps(sorted({c.chunk.document.id for c in made.citations})),
+        reasons=REASONS,
+    )
+
+
+def chips(questions: Sequence[str]) -> Markup:
+    """Render questions that are asked by pressing them."""
+    return Markup("").join(_CHIP.format(question, question) for question in questions)
+
+
+def spoken(made: Answer) -> str:
+    """Return what a screen reader says once the answer is there: the words, then how many sources.
+
+    Not for emergencies: their card is an alert.
+    """
+    said = [n.text for n in made.notices if n.kind not in _NOT_SPOKEN]
+    said += [s.text for s in made.sentences]
+    if made.citations:
+        said.append(f"Sources: {len(made.citations)}.")
+    return " ".join(said)
 
 
 def page(document: Document, start: int, end: int) -> str:
     """Render one page for reading, with `text[start:end]` marked."""
     lines = _lines(document, 0, len(document.text), start, end)
-    return _render("page.html", document=document, lines=lines)
+    return render("page.html", document=document, lines=lines)
 
 
 def source_groups(answer: Answer) -> list[SourceGroup]:
@@ -100,15 +119,15 @@ def source_groups(answer: Answer) -> list[SourceGroup]:
     for citation in answer.citations:
         key = (citation.chunk.document.id, citation.chunk.headings)
         grouped.setdefault(key, []).append(citation)
-    return [
-        SourceGroup(
-            c[0].chunk.document.title,
-            (c[0].chunk.headings or ("",))[-1],
-            month(c[0].chunk.document.reviewed),
-            tuple(c),
-        )
-        for c in grouped.values()
-    ]
+    groups, pages = [], set[str]()
+    for (page_id, headings), cited in grouped.items():
+        document = cited[0].chunk.document
+        first = page_id not in pages
+        pages.add(page_id)
+        reviewed = month(document.reviewed) if first else ""
+        heading = (headings or ("",))[-1]
+        groups.append(SourceGroup(document.title, heading, reviewed, tuple(cited), first))
+    return groups
 
 
 def passage(citation: Citation) -> list[Line]:
@@ -157,22 +176,6 @@ class _Explainer:
         return Markup("").join([*parts, escape(text[at:])])
 
 
-def _suggestions(exchanges: Sequence[Exchange]) -> list[str]:
-    """Offer other questions that the best page of the last answer has a section for."""
-    answer = exchanges[-1].answer if exchanges else None
-    if answer is None or not answer.citations:
-        return []
-    document = answer.citations[0].chunk.document
-    shown = {h for c in answer.citations for h in c.chunk.headings}
-    asked = {e.question for e in exchanges}
-    headings = [document.text[a + level + 1 : b] for a, b, level in blocks(document.text) if level]
-    return [
-        h
-        for h in headings
-        if h.endswith("?") and len(h) <= _LONGEST_SUGGESTION and h not in shown and h not in asked
-    ][:_FOLLOW_UPS]
-
-
 def _lines(document: Document, first: int, last: int, start: int, end: int) -> list[Line]:
     """Return (tag, words) of each line of `text[first:last]`, `text[start:end]` in a mark."""
     text = document.text
@@ -188,11 +191,12 @@ def _lines(document: Document, first: int, last: int, start: int, end: int) -> l
             )
         else:
             words = escape(text[at:until])
-        found.append((f"h{min(level + 1, 4)}" if level else "li" if item else "p", words))
+        found.append((f"h{min(max(level, 2), 4)}" if level else "li" if item else "p", words))
     return found
 
 
-def _render(name: str, **values: object) -> str:
+def render(name: str, **values: object) -> str:
+    """Render a template of this package; every value is escaped unless it is Markup."""
     return _environment().get_template(name).render(**values).strip()
 
 

@@ -1,93 +1,185 @@
-// Runs once when the box loads; `element` is its root, `trigger` sends an event to Python.
-// The conversation is rendered by the server; this file only opens sources, sends questions and
-// keeps the last words in view. Nothing is stored.
-const form = element.querySelector("form");
-const box = form.elements.question;
-const send = form.querySelector("[type=submit]");
-const startOver = form.querySelector("[data-start-over]");
-const panel = () => document.querySelector(".cw-panel");
-let opener = null;
+// The conversation. The server renders each answer; this file sends questions, shows what comes
+// back, says it once to a screen reader, and hands the rest to the other files here.
+import { follow as followSources } from "./source.js";
+import { dress, follow as followActions } from "./actions.js";
+import * as history from "./history.js";
 
-function ask(question) {
-  if (send.disabled) return;
-  send.disabled = true;
-  box.value = "";
-  fit();
-  close(false);
-  trigger("submit", { question });
-}
+const PATIENCE = 45_000; // ms without a word from the server before we say so
+const DOUBT = 5_000; // ms after which we look whether the server is there at all
+const framed = window.parent !== window;
 
-function fit() {
-  box.style.height = "auto";
-  box.style.height = `${box.scrollHeight}px`;
-}
+export function start(element, trigger) {
+  const talk = element.querySelector(".cw-talk");
+  const log = element.querySelector(".cw-log");
+  const chips = element.querySelector(".cw-chips");
+  const status = element.querySelector("[role=status]");
+  const form = element.querySelector("form");
+  const box = form.elements.question;
+  const send = form.querySelector("[type=submit]");
+  const startOver = form.querySelector("[data-start-over]");
+  const firstChips = chips.innerHTML;
+  const source = followSources(document.getElementById("cw-body"));
+  let number = 0;
+  let waitingFor = null;
+  let timers = [];
 
-function open(button) {
-  const source = document.getElementById(button.dataset.source);
-  if (!source) return;
-  mark(button.dataset.source);
-  opener = button;
-  panel().querySelector(".cw-source").replaceChildren(source.content.cloneNode(true));
-  document.body.classList.add("cw-open");
-  panel().scrollTop = 0;
-  const words = panel().querySelector("mark");
-  const passage = panel().querySelector(".cw-passage");
-  if (words && words.offsetTop > panel().clientHeight) panel().scrollTop = passage.offsetTop - 12;
-  panel().querySelector(".cw-close").focus({ preventScroll: true });
-}
+  function card(name) {
+    return element.querySelector(`[data-card=${name}]`).content.firstElementChild.cloneNode(true);
+  }
 
-function close(refocus = true) {
-  document.body.classList.remove("cw-open");
-  mark(null);
-  if (refocus && opener?.isConnected) opener.focus({ preventScroll: true });
-  opener = null;
-}
+  function add(question, shown) {
+    const exchange = document.createElement("div");
+    const asked = document.createElement("p");
+    exchange.className = "cw-exchange";
+    asked.className = "cw-you";
+    asked.textContent = question;
+    exchange.append(asked, shown);
+    log.append(exchange);
+    return exchange;
+  }
 
-function mark(source) {
-  for (const n of document.querySelectorAll(".cw-n"))
-    n.setAttribute("aria-expanded", String(n.dataset.source === source));
-}
+  function settle(state) {
+    talk.dataset.state = state;
+    send.disabled = state !== "done";
+    startOver.hidden = !log.children.length;
+    element.querySelector(".cw-welcome").hidden = log.children.length > 0;
+  }
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  ask(box.value);
-});
-box.addEventListener("input", fit);
-box.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  function ask(question, again = null) {
+    if (send.disabled) return;
+    source.close(false);
+    box.value = "";
+    fit();
+    number += 1;
+    again?.remove();
+    const exchange = add(question, card("working"));
+    waitingFor = { number, question, exchange };
+    chips.replaceChildren();
+    status.textContent = "";
+    settle("working");
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    exchange.firstElementChild.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+    trigger("submit", { question, number, history: history.turns() });
+    timers = [setTimeout(lost, PATIENCE), setTimeout(look, DOUBT)];
+  }
+
+  async function look() {
+    try {
+      if ((await fetch(new URL("health", document.baseURI))).ok) return;
+    } catch {
+      // Not reachable: the same as not well.
+    }
+    lost();
+  }
+
+  function rest() {
+    timers.forEach(clearTimeout);
+    timers = [];
+  }
+
+  function lost() {
+    if (!waitingFor) return;
+    rest();
+    waitingFor.exchange.lastElementChild.replaceWith(card("lost"));
+    waitingFor.exchange.dataset.question = waitingFor.question;
+    waitingFor = null;
+    settle("done");
+  }
+
+  function show(reply) {
+    if (reply?.state === "chips" && reply.number === number && !waitingFor && log.children.length) {
+      chips.innerHTML = reply.chips;
+      history.offer(reply.chips);
+    }
+    if (!reply?.card || reply.number !== waitingFor?.number) return; // started over meanwhile
+    rest();
+    const { question, exchange } = waitingFor;
+    const shown = made(reply.card);
+    exchange.lastElementChild.replaceWith(shown);
+    if (reply.state === "partial") {
+      timers = [setTimeout(lost, PATIENCE)];
+      return;
+    }
+    dress(shown, question);
+    status.textContent = reply.say; // once, when all of it is there; an alert speaks for itself
+    history.remember({ number, question, card: reply.card, turn: reply.turn });
+    waitingFor = null;
+    settle("done");
+  }
+
+  function restore() {
+    for (const past of history.load()) {
+      const shown = made(past.card);
+      shown.removeAttribute("role"); // said once, when it came
+      add(past.question, shown);
+      dress(shown, past.question);
+      number = Math.max(number, past.number);
+    }
+    if (log.children.length) {
+      chips.innerHTML = history.chips();
+      log.lastElementChild.scrollIntoView();
+    }
+    settle("done");
+  }
+
+  function fit() {
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight}px`;
+  }
+
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    form.requestSubmit();
+    ask(box.value);
+  });
+  box.addEventListener("input", fit);
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+  startOver.addEventListener("click", () => {
+    source.close(false);
+    history.clear();
+    waitingFor = null;
+    rest();
+    log.replaceChildren();
+    chips.innerHTML = firstChips;
+    status.textContent = "";
+    settle("done");
+    box.focus();
+  });
+  document.addEventListener("click", (event) => {
+    const chip = event.target.closest?.("[data-ask]");
+    const again = event.target.closest?.("[data-again]")?.closest(".cw-exchange");
+    if (chip) ask(chip.dataset.ask);
+    if (again) ask(again.dataset.question, again);
+    for (const ways of document.querySelectorAll(".cw-contact[open]"))
+      if (!ways.contains(event.target)) ways.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const ways = document.querySelector(".cw-contact[open]");
+    if (source.isOpen()) source.close();
+    else if (ways) {
+      ways.open = false;
+      ways.querySelector("summary").focus();
+    } else if (framed) window.parent.postMessage({ citewell: "close" }, "*");
+  });
+  document.addEventListener("citewell:reply", (event) => show(event.detail));
+  followActions(log, status);
+  restore();
+  document.documentElement.dataset.cwStarted = "";
+  if (framed) {
+    document.documentElement.classList.add("cw-framed");
+    if (matchMedia("(pointer: fine)").matches) // on a phone the keyboard would cover the page
+      window.addEventListener("focus", () => document.activeElement === document.body && box.focus());
+    window.parent.postMessage({ citewell: "ready" }, "*");
   }
-});
-startOver.addEventListener("click", () => {
-  close(false);
-  trigger("clear", {});
-});
+}
 
-document.addEventListener("click", (event) => {
-  const number = event.target.closest?.(".cw-n");
-  const chip = event.target.closest?.("[data-ask]");
-  if (number) number === opener ? close() : open(number);
-  else if (chip) ask(chip.dataset.ask);
-  else if (event.target.closest?.(".cw-close")) close();
-  for (const ways of document.querySelectorAll(".cw-contact[open]"))
-    if (!ways.contains(event.target)) ways.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && document.body.classList.contains("cw-open")) close();
-});
-
-// What the server has rendered decides the state of the box.
-new MutationObserver(() => {
-  const talk = document.querySelector("#cw-talk .cw-talk");
-  if (!talk) return;
-  const done = talk.dataset.state === "done";
-  const asked = talk.querySelectorAll(".cw-you");
-  send.disabled = !done;
-  startOver.hidden = !(done && asked.length);
-  const last = asked[asked.length - 1];
-  if (last && last.dataset.seen !== "1") {
-    last.dataset.seen = "1";
-    last.scrollIntoView({ block: "start", behavior: "smooth" });
-  }
-}).observe(document.querySelector("#cw-talk"), { childList: true, subtree: true });
+function made(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild;
+}

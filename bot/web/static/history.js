@@ -1,0 +1,53 @@
+// What was asked and answered, in this browser and nowhere else, for a day after the last message.
+const KEY = "citewell.history";
+const VERSION = 1; // of what is stored; another version is forgotten
+const MOST = 20;
+const FORGET_AFTER = 24 * 60 * 60 * 1000; // ms
+
+let kept = { version: VERSION, at: 0, exchanges: [], chips: "" };
+
+export function load() {
+  try {
+    const found = JSON.parse(localStorage.getItem(KEY));
+    if (found?.version === VERSION && Date.now() - found.at < FORGET_AFTER) kept = found;
+    else localStorage.removeItem(KEY);
+  } catch {
+    // No storage here, or not ours: the conversation lasts as long as the page.
+  }
+  return kept.exchanges;
+}
+
+export function remember(exchange) {
+  const exchanges = [...kept.exchanges, exchange].slice(-MOST);
+  keep({ version: VERSION, at: Date.now(), exchanges, chips: "" });
+}
+
+export function offer(chips) {
+  keep({ ...kept, chips });
+}
+
+export function clear() {
+  kept = { version: VERSION, at: 0, exchanges: [], chips: "" };
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // Nothing was kept.
+  }
+}
+
+export function turns() {
+  return kept.exchanges.map(({ question, turn }) => ({ question, ...turn }));
+}
+
+export function chips() {
+  return kept.chips;
+}
+
+function keep(now) {
+  kept = now;
+  try {
+    localStorage.setItem(KEY, JSON.stringify(kept));
+  } catch {
+    // Full or forbidden: as above.
+  }
+}

@@ -1,0 +1,33 @@
+// Light or dark, as the visitor last chose; the system's choice until then. Runs before anything
+// is painted, so that the page does not flash.
+(() => {
+  const KEY = "citewell.theme";
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  try {
+    chosen = localStorage.getItem(KEY);
+  } catch {
+    // No storage here: the system decides.
+  }
+  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
+  const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const tell = () => {
+    for (const button of document.querySelectorAll("[data-theme-switch]"))
+      button.setAttribute("aria-pressed", String(isDark()));
+  };
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("[data-theme-switch]")) return;
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try {
+      localStorage.setItem(KEY, root.dataset.theme);
+    } catch {
+      // It lasts as long as the page.
+    }
+    tell();
+  });
+  document.addEventListener("DOMContentLoaded", tell);
+  document.addEventListener("citewell:drawn", tell);
+  system.addEventListener("change", tell);
+})();
