@@ -33,8 +33,9 @@ _log = logging.getLogger(__name__)
 
 ALIKE = 0.45
 """Cosine of two questions, less STRANGE for what only one of them says, from which on they mean
-the same if all else agrees. Chosen on the `dev` half of `eval/data/approved.jsonl`: see
-`eval/approved.py`."""
+the same if all else agrees. The `dev` half of `eval/data/approved.jsonl` has no wrong answer at any
+value; this one and STRANGE were chosen on the ordinary messages of `phrasings.jsonl` beside it.
+"""
 STRANGE = 0.07
 """What a nat of information counts against it in words that only one of the questions has."""
 

@@ -61,7 +61,7 @@ _EVERYDAY = frozenset(
     ill weak dizzy swollen numb stiff sore itchy hurting aching fever rash lump scan xray mri clinic
     appointment medicine medicines pills tablet tablets injection surgery operation hospital doctors
     pregnant diet food drink alcohol vitamin vitamins bath shower gym yoga running
-    uncle aunt grandma grandpa""".split()
+    uncle aunt grandma grandpa price prices case chance""".split()
 )
 _KIN = (
     r"(?:hus?band|wife|son|daughter|mum|mom|dad|mother|father|brother|sister|friend|boss|partner)"
@@ -157,6 +157,7 @@ class Vocabulary:
         for name in (n.lower() for n in names):
             # "ho" is a cough in Vietnamese, and a family
             own = {w for w in re.findall(r"[^\W_]+", name) if len(w) >= _SHORTEST_OF_NAME}
+            own -= _names()  # St John's wort makes no John known
             self._lower |= own | {name}
             self._capital |= own | {name}
 
@@ -252,7 +253,7 @@ def _word(word: str, before: str, starts: bool, known: Known) -> Iterator[_Token
     for part in [word] if known(word) else re.split(r"[-.,:/]", word):
         capital, bare = part[0].isupper(), re.sub(r"['’]s?$", "", fold(part))
         everyday, can_be_name = _is_everyday(part), bare in _names()
-        introduced = _INTRODUCES.search(before) is not None
+        introduced = _INTRODUCES.search(before) is not None or (starts and not everyday)
         is_name = (can_be_name and (capital or introduced)) or bool(
             _TITLE.search(before) and not everyday
         )

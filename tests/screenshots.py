@@ -1,7 +1,8 @@
 """Pictures of every view, by one command: `make screenshots`. Those in the README come from here.
 
 Serves the shipped pages with the bundled model, a clinic that is made up and a staff password that
-lasts as long as the run; writes PNG files into bot/web/screenshots.
+lasts as long as the run. Writes report/screenshots, and of these into bot/web/screenshots those
+that the README shows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from bot.web.staff import hash_password  # noqa: E402
 from index.build import build  # noqa: E402
 from index.embed import open_encoder  # noqa: E402
 
-OUT = ROOT / "bot" / "web" / "screenshots"
+OUT = ROOT / "report" / "screenshots"
+SHOWN = ROOT / "bot" / "web" / "screenshots"
+IN_README = ("source-wide", "chat-phone-dark", "widget-wide", "staff-try-wide")
 PASSWORD = "only for these pictures"
 BACK = "does acupuncture help low back pain?"
 WIDE = {"width": 1280, "height": 860}
@@ -38,7 +41,7 @@ UNANSWERED = (
 
 def main() -> None:
     """Make every picture anew."""
-    OUT.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     for old in OUT.glob("*.png"):
         old.unlink()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -50,6 +53,8 @@ def main() -> None:
             _widget(browser, url)
             _staff(browser, url)
         browser.close()
+    for name in IN_README:
+        shutil.copy(OUT / f"{name}.png", SHOWN)
 
 
 def _clinic(folder: Path) -> tuple[Assistant, Journal]:
@@ -119,7 +124,8 @@ def _widget(browser: Browser, url: str) -> None:
 
 
 def _staff(browser: Browser, url: str) -> None:
-    for look, options in {"wide": {}, "phone-dark": {"viewport": PHONE, "color_scheme": "dark"}}.items():
+    looks = {"wide": {}, "phone-dark": {"viewport": PHONE, "color_scheme": "dark"}}
+    for look, options in looks.items():
         page = _open(browser, f"{url}/staff", **options)
         _shoot(page, f"staff-login-{look}")
         page.get_by_label("Password").fill(PASSWORD)

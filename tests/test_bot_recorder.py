@@ -92,6 +92,16 @@ PERSONAL = [  # a message, what must not survive of it, what must
     ("dr needle told me acupuncture helps hiccups", "needle", "told me acupuncture helps hiccups"),
     ("Addison wants acupuncture for endometriosis", "addison", "acupuncture for endometriosis"),
     ("my aunt has Parkinson's, would acupuncture help", "", "parkinson's would acupuncture help"),
+    ("hope asked me if cupping works", "hope", "asked me if cupping works"),
+    ("john. my knee hurts", "john", "my knee hurts"),
+    ("my therapist Ginger White does cupping", "ginger white", "does cupping"),
+    ("i am will turner and i have ibs", "will turner", "i have ibs"),
+    ("Tôi tên là Nguyễn Văn An, châm cứu", "nguyễn văn an", "châm cứu"),
+    ("me llamo Carlos Ruiz, acupuntura?", "carlos ruiz llamo", "acupuntura"),
+    ("my kid Max, 7, has asthma", "max 7", "has asthma"),
+    ("I work with Mark and Rose, sore neck", "mark rose", "sore neck"),
+    ("my address is 5 Old Mill Road, San Jose CA 95112, neck", "5 mill road jose 95112", "neck"),
+    ("price of cupping for my sister Grace", "grace", "price of cupping for my sister"),
     ("John's wife takes St John's wort with warfarin", "john", "wort with warfarin"),
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 
 import pytest
 from browsing import ask, served
@@ -24,17 +25,18 @@ pytestmark = pytest.mark.browser
 
 ATTACK = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 PASSWORD = "correct horse"
+WRITTEN = escape(ATTACK)  # in a page's text: bare tags are not text, and are taken off on reading
 PAGE = f"""\
 ---
 title: "Cupping {ATTACK}"
 kind: treatment
 aliases: [cups]
 ---
-Cupping leaves round marks {ATTACK} that fade within ten days.
+Cupping leaves round marks {WRITTEN} that fade within ten days.
 
-## Does cupping hurt {ATTACK}?
+## Does cupping hurt {WRITTEN}?
 
-Cupping feels {ATTACK} like a strong pull on the skin.
+Cupping feels {WRITTEN} like a strong pull on the skin.
 """
 MARKS = "does cupping leave marks?"
 
@@ -122,7 +124,7 @@ def test_in_what_staff_see_of_questions_answers_and_a_model(page, hostile):
 def test_in_feedback_and_gaps(page, hostile, clinic):
     page.goto(hostile)
     page.locator("html[data-cw-started]").wait_for()
-    ask(page, f"what about astrology {ATTACK}?")
+    ask(page, f"does red light therapy help scars {ATTACK}?")
     journal = Journal.open(clinic.settings.journal_url)
     assert any("<script>" in gap.words for gap in journal.gaps()), "kept as typed, as set"
     journal.close()
