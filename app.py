@@ -129,8 +129,8 @@ def evaluate(
     what: Annotated[
         str,
         typer.Argument(
-            help="all, retrieval, followups, answers, abstention, safety, wording, speed, fit or "
-            "fit-triage."
+            help="all, retrieval, followups, answers, abstention, safety, wording, approved, "
+            "speed, fit or fit-triage."
         ),
     ] = "all",
     data: Data = None,

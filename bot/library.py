@@ -16,7 +16,6 @@ from bot.uploads import inputs
 from index import manifest
 from index.build import Progress, build
 from index.check import check
-from index.embed import open_encoder
 from index.errors import CitewellError
 from index.manifest import Manifest
 from index.rules import Finding
@@ -111,8 +110,8 @@ class Library:
     def _index(self, advance: Progress) -> str:
         settings = self._assistant.settings
         built = build(
-            inputs(settings), settings.index.data, open_encoder(settings.index), settings.corpus,
-            settings.index, progress=advance,
+            inputs(settings), settings.index.data, self._assistant.retriever.encoder,
+            settings.corpus, settings.index, progress=advance,
         )  # fmt: skip
         self._follow()
         made = built.manifest

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.pipeline import Assistant
 from bot.settings import Settings
-from eval import abstention, answers, fit, retrieval, safety, speed, wording
+from eval import abstention, answers, approved, fit, retrieval, safety, speed, wording
 from eval.formats import (
     FOLLOWUPS,
     GOLDEN,
@@ -195,9 +195,14 @@ def _wording(bench: Bench) -> tuple[Report, Pictures]:
     return report, {"wording.svg": picture}
 
 
+def _approved(bench: Bench) -> tuple[Report, Pictures]:
+    return {"approved answers": _plain(approved.score(bench.assistant))}, {}
+
+
 PARTS: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {
     "retrieval": _retrieval, "followups": _follow_ups, "answers": _answers,
     "abstention": _abstention, "safety": _safety, "wording": _wording,
+    "approved": _approved,
 }  # fmt: skip
 OF_ANY_PAGES = ("retrieval", "answers", "safety")
 

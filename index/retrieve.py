@@ -89,6 +89,11 @@ class Retriever:
         self._opening = Lock()
 
     @property
+    def encoder(self) -> Encoder:
+        """The model that questions and passages are encoded with."""
+        return self._encoder
+
+    @property
     def documents(self) -> dict[str, Document]:
         """Every page that can be quoted, by id."""
         return dict(self._opened.generation.documents)

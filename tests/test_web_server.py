@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
+from conftest import application
+from pages import CUPS, MARKDOWN, indexed, pdf, word, write
 from starlette.testclient import TestClient
 
+from bot.pipeline import Assistant
+from bot.settings import Settings
 from bot.web.server import require_free
+from index.embed import FAKE_MODEL, HashEncoder
 from index.errors import CitewellError
+from index.retrieve import Retriever
+from index.settings import IndexSettings
 
 HEADERS = (
     "Content-Security-Policy",
@@ -57,6 +65,27 @@ def test_a_cited_page_is_shown_with_the_quote_marked(client, cited):
 def test_every_page_that_can_be_cited_can_be_read(client, assistant):
     for name in assistant.retriever.documents:
         assert client.get(f"/pages/{name}").status_code == 200
+
+
+def test_the_file_behind_a_page_opens_as_it_is(tmp_path):
+    pages = write(tmp_path / "pages", {"a.md": MARKDOWN, "cups.pdf": pdf(CUPS), "b.docx": word()})
+    indexed(pages, tmp_path / "data")
+    settings = Settings(index=IndexSettings(data=tmp_path / "data", model=FAKE_MODEL))
+    own = Assistant(settings, Retriever(tmp_path / "data", HashEncoder(), settings.index))
+    (tmp_path / "secret.pdf").write_bytes(b"%PDF-secret")
+    with TestClient(application(own)) as client:
+        names = {Path(name).suffix: name for name in own.retriever.documents}
+        opened = client.get(f"/originals/{names['.pdf']}")
+        assert opened.content == (tmp_path / "pages" / "cups.pdf").read_bytes()
+        assert opened.headers["Content-Type"] == "application/pdf"
+        assert opened.headers["Content-Disposition"].startswith("inline")
+        docx = client.get(f"/originals/{names['.docx']}")
+        assert docx.headers["Content-Disposition"].startswith("attachment")
+        assert "default-src 'none'" in docx.headers["Content-Security-Policy"]
+        assert "Open the original file" in client.get(f"/pages/{names['.pdf']}").text
+        assert "Open the original file" not in client.get(f"/pages/{names['.md']}").text
+        for path in (names[".md"], "secret.pdf", "../secret.pdf", "..%2fsecret.pdf"):
+            assert client.get(f"/originals/{path}").status_code == 404
 
 
 @pytest.mark.parametrize(

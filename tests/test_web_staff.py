@@ -41,7 +41,7 @@ def clinic(tmp_path):
         folder,
         {
             "heel.md": "# Heel pain\n\nThe heel hurts most with the first steps of the morning.\n",
-            "script.md": f"---\ntitle: '{SCRIPT}'\n---\n\nCupping leaves round marks that fade within ten days.\n",
+            "script.md": f"---\ntitle: '{SCRIPT}'\n---\n\nCups leave round marks for ten days.\n",
         },
     )
     index = IndexSettings(data=tmp_path / "data", model=FAKE_MODEL)
@@ -119,9 +119,8 @@ def test_what_was_left_out_and_what_was_quoted_are_every_sentence_found(assistan
             f.hit.chunk.document.text[a:b] for f in tried.found for a, b in f.hit.chunk.sentences
         }
         assert found <= quoted | left
-        assert {row.reason for row in tried.left} - {"chosen, but said in other words"} == {
-            row.reason for row in tried.left
-        }
+        reasons = {row.reason for row in tried.left}
+        assert "" not in reasons and "chosen, but said in other words" not in reasons
 
 
 def test_explaining_chooses_what_answering_chooses(assistant):
@@ -138,7 +137,7 @@ def test_two_settings_are_compared_and_differences_marked(staff):
     ).text
     assert "First setting" in shown and "Second setting" in shown
     assert "dense weight 0, evidence from 1, 3 passages, model off" in shown
-    assert "only here" in shown or "moved:" in shown
+    assert "only here" in shown or "moved, " in shown
     assert shown.count('<span class="st-tag st-refusal">refusal') == 1
 
 

@@ -202,9 +202,7 @@ class TestAnswers:
         assert "Evidence is mixed" in words(safe)
 
     def test_who_says_so_is_named_with_a_link(self):
-        first, second = (
-            card(ANSWER).xpath(f"//template[@id='s1-{n}']")[0] for n in (1, 2)
-        )
+        first, second = (card(ANSWER).xpath(f"//template[@id='s1-{n}']")[0] for n in (1, 2))
         (link,) = first.xpath(".//ul[@class='cw-refs']//a")
         assert link.get("href") == "https://doi.org/10.1/x"
         assert link.get("rel") == "noopener noreferrer"
@@ -220,9 +218,7 @@ class TestAnswers:
         assert words(split).startswith("◐Guidelines disagree. A visit takes an hour.") or words(
             split
         ).startswith("◐ Guidelines disagree. A visit takes an hour.")
-        assert not card(answered(quote(SAFE, "Burns are rare."))).find_class(
-            "cw-split"
-        )
+        assert not card(answered(quote(SAFE, "Burns are rare."))).find_class("cw-split")
 
 
 class TestFixedAnswers:

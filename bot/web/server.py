@@ -10,12 +10,12 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
@@ -31,7 +31,7 @@ from index.errors import CitewellError
 
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
-    r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/static/.*|/pages/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
+    r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/static/.*|/pages/.*|/originals/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
     r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?"
 )
@@ -97,6 +97,19 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
         if document is None:
             return HTMLResponse(view.render("missing.html"), 404)
         return HTMLResponse(view.page(document, start, end))
+
+    @app.get("/originals/{name:path}")
+    def original(name: str) -> Response:
+        document = assistant.retriever.documents.get(name)
+        path = Path(document.path) if document and view.original(document) else None
+        if path is None or not path.is_file():
+            return HTMLResponse(view.render("missing.html"), 404)
+        kind = view.ORIGINALS[path.suffix.lower()]
+        how: Literal["inline", "attachment"] = "inline" if kind.endswith("pdf") else "attachment"
+        return FileResponse(
+            path, media_type=kind, filename=path.name, content_disposition_type=how,
+            headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+        )  # fmt: skip
 
     @app.post("/api/v1/feedback", status_code=204)
     def feedback(rating: Rating) -> None:

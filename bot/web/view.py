@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import quote as percent_encoded
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -31,6 +32,11 @@ KIND_LABELS = {
     "treatment": "treatment", "condition": "condition", "safety": "safety", "visit": "your visit",
     "about": "about this assistant", "page": "clinic page",
 }  # fmt: skip
+ORIGINALS = {
+    ".pdf": "application/pdf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
+"""Files that are worth opening as they are: suffix -> media type. Of others our copy is enough."""
 Line = tuple[str, Markup]
 """A line of a page: its HTML tag and its words."""
 
@@ -152,6 +158,12 @@ def page_link(citation: Citation) -> str:
     return f"pages/{name}?start={citation.start}&end={citation.end}#quote"
 
 
+def original(document: Document) -> str:
+    """Return where the file of a page can be opened as it is, "" if it is text or a web page."""
+    suffix = Path(document.path).suffix.lower()
+    return f"originals/{percent_encoded(document.id)}" if suffix in ORIGINALS else ""
+
+
 def month(date: str) -> str:
     """Return "Nov 2026" for "2026-11-21", and "" for nothing."""
     return f"{dt.date.fromisoformat(date):%b %Y}" if date else ""
@@ -208,6 +220,6 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.globals.update(
         evidence_labels=EVIDENCE_LABELS, kind_labels=KIND_LABELS, passage=passage,
-        page_link=page_link, month=month,
+        page_link=page_link, month=month, original=original,
     )  # fmt: skip
     return environment

@@ -160,7 +160,7 @@ def _noted(tried: Tried, other: Tried) -> Tried:
         there = ranks.get(hit.chunk.id)
         if there is None:
             return "only here"
-        return "" if there == hit.rank else f"moved: {there} on the other side"
+        return "" if there == hit.rank else f"moved, {there} there"
 
     return replace(tried, found=tuple(replace(f, note=note(f.hit)) for f in tried.found))
 
