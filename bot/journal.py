@@ -195,9 +195,11 @@ class Journal:
             connection.execute(sql.delete(_marks).where(_marks.c.id == number))
 
     def start_session(self, token_sha256: str, csrf: str, expires: float) -> None:
-        """Keep a session by the hash of its token: who reads the journal cannot take it over."""
+        """Keep a session, or its later end, by a hash: the journal's reader cannot take it over."""
         values = {"token_sha256": token_sha256, "csrf": csrf, "expires": expires}
         with self._begin() as connection:
+            same = _sessions.c.token_sha256 == token_sha256
+            connection.execute(sql.delete(_sessions).where(same))
             connection.execute(sql.insert(_sessions).values(**values))
 
     def session(self, token_sha256: str) -> Session | None:
