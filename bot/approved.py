@@ -24,7 +24,6 @@ import numpy.typing as npt
 from bot.citations import Quote, Said
 from bot.followup import worded
 from bot.journal import Approved, ApprovedSentence, Journal, JournalError, Rests
-from index.english import information
 from index.glossary import Expansion
 from index.text import fold, terms
 from index.types import Chunk
@@ -32,12 +31,9 @@ from index.types import Chunk
 _log = logging.getLogger(__name__)
 
 ALIKE = 0.45
-"""Cosine of two questions, less STRANGE for what only one of them says, from which on they mean
-the same if all else agrees. The `dev` half of `eval/data/approved.jsonl` has no wrong answer at any
-value; this one and STRANGE were chosen on the ordinary messages of `phrasings.jsonl` beside it.
-"""
-STRANGE = 0.07
-"""What a nat of information counts against it in words that only one of the questions has."""
+"""Cosine of two questions from which on they mean the same, if all else agrees. The `dev` half of
+`eval/data/approved.jsonl` has no wrong answer at any value; this one was chosen on the ordinary
+messages of `phrasings.jsonl` beside it."""
 
 _FILE = Path(__file__).with_name("sameness.toml")
 
@@ -230,13 +226,14 @@ class ApprovedAnswers:
 
 
 def likeness(cosine: float, one: Essence, other: Essence) -> float:
-    """Return how alike two questions are in meaning: 0 if what must agree does not."""
+    """Return how alike two questions are in meaning: 0 if one says what the other does not."""
     if one[:3] != other[:3]:
         return 0.0
     rest = one.rest ^ other.rest
     if one.names == other.names:
         rest -= one.naming | other.naming
-    return cosine - STRANGE * sum(information(term) for term in rest)
+    # "upper", "die" and "always" change what is asked, and hardly its vector
+    return 0.0 if rest else cosine
 
 
 def essence(question: str, expand: Callable[[str], Expansion]) -> Essence:

@@ -31,12 +31,10 @@ UPGRADES: dict[int, Sequence[str]] = {}
 """Version -> the SQL that makes it of the version before."""
 
 _BUSY_MS = 5000
+# What is forgotten is overwritten, and what is acknowledged is on disk.
 _PRAGMAS = (
-    f"busy_timeout={_BUSY_MS}",
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "secure_delete=ON",  # what is forgotten is overwritten
-)
+    f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON",
+)  # fmt: skip
 
 
 class JournalError(CitewellError):
@@ -46,44 +44,31 @@ class JournalError(CitewellError):
 _metadata = sql.MetaData()
 
 
-def _table(name: str, *columns: sql.Column[Any]) -> sql.Table:
+def _table(name: str, **kinds: Any) -> sql.Table:
+    """Return a table with a number for each row, and columns that always hold something."""
     key = sql.Column("id", sql.Integer, primary_key=True)
+    columns = (sql.Column(column, kind, nullable=False) for column, kind in kinds.items())
     # a number is never given twice: a trace may name an answer that is withdrawn
     return sql.Table(name, _metadata, key, *columns, sqlite_autoincrement=True)
 
 
-def _text(name: str) -> sql.Column[Any]:
-    return sql.Column(name, sql.Text, nullable=False)
-
-
-def _day(name: str) -> sql.Column[Any]:
-    return sql.Column(name, sql.String(10), nullable=False)
-
-
-def _yes_or_no(name: str) -> sql.Column[Any]:
-    return sql.Column(name, sql.Boolean, nullable=False)
-
-
-def _list(name: str) -> sql.Column[Any]:
-    return sql.Column(name, sql.JSON, nullable=False)
-
-
+_Day = sql.String(10)
 _counters = sql.Table(
     "counters", _metadata,
     sql.Column("name", sql.String(40), primary_key=True),
     sql.Column("value", sql.Integer, nullable=False),
 )  # fmt: skip
 _feedback = _table(
-    "feedback", _day("day"), _yes_or_no("helpful"), _text("reason"), _text("kind"), _list("pages"),
-    _text("words"),
+    "feedback", day=_Day, helpful=sql.Boolean, reason=sql.Text, kind=sql.Text, pages=sql.JSON,
+    words=sql.Text,
 )  # fmt: skip
-_gaps = _table("gaps", _day("day"), _text("words"), _text("kind"), _text("lang"), _text("near"))
+_gaps = _table("gaps", day=_Day, words=sql.Text, kind=sql.Text, lang=sql.Text, near=sql.Text)
 _approved = _table(
-    "approved", _day("created"), _day("expires"), _text("question"), _list("sentences")
-)
+    "approved", created=_Day, expires=_Day, question=sql.Text, sentences=sql.JSON
+)  # fmt: skip
 _marks = _table(
-    "marks", _day("day"), _text("question"), _yes_or_no("right"), _text("kind"), _list("pages"),
-    _list("facts"), _text("note"),
+    "marks", day=_Day, question=sql.Text, right=sql.Boolean, kind=sql.Text, pages=sql.JSON,
+    facts=sql.JSON, note=sql.Text,
 )  # fmt: skip
 _sessions = sql.Table(
     "sessions", _metadata,
@@ -146,12 +131,12 @@ class Journal:
             connection.execute(sql.delete(_gaps).where(_gaps.c.id.in_(list(ids))))
 
     def approve(self, answer: Approved, replaces: int = 0) -> int:
-        """Keep an approved answer, and withdraw the one it replaces; return its number."""
+        """Keep an approved answer, alone for its question and for the one it replaces."""
         values = asdict(answer) | {"created": answer.created or self._today()}
         del values["id"]
         with self._begin() as connection:
-            if replaces:
-                connection.execute(sql.delete(_approved).where(_approved.c.id == replaces))
+            old = (_approved.c.id == replaces) | (_approved.c.question == answer.question)
+            connection.execute(sql.delete(_approved).where(old))
             number = _number(connection.execute(sql.insert(_approved).values(**values)))
             _count_up(connection)
         return number
@@ -195,12 +180,16 @@ class Journal:
             connection.execute(sql.delete(_marks).where(_marks.c.id == number))
 
     def start_session(self, token_sha256: str, csrf: str, expires: float) -> None:
-        """Keep a session, or its later end, by a hash: the journal's reader cannot take it over."""
+        """Keep a session by the hash of its token: who reads the journal cannot take it over."""
         values = {"token_sha256": token_sha256, "csrf": csrf, "expires": expires}
         with self._begin() as connection:
-            same = _sessions.c.token_sha256 == token_sha256
-            connection.execute(sql.delete(_sessions).where(same))
             connection.execute(sql.insert(_sessions).values(**values))
+
+    def extend_session(self, token_sha256: str, expires: float) -> None:
+        """Let a session end later; one that was ended meanwhile stays so."""
+        same = _sessions.c.token_sha256 == token_sha256
+        with self._begin() as connection:
+            connection.execute(sql.update(_sessions).where(same).values(expires=expires))
 
     def session(self, token_sha256: str) -> Session | None:
         """Return the session with this token, unless it has ended."""
@@ -249,7 +238,7 @@ class Journal:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OverflowError) as error:
             raise JournalError(_explain(self._place, error)) from error
 
     def _make_tables(self) -> None:
@@ -321,11 +310,12 @@ def _set_pragmas(connection: Any, _: object) -> None:
 
 def _place(url: sql.URL) -> str:
     """Return where the journal is, without a password."""
-    is_file = url.get_backend_name() == "sqlite"
-    return str(url.database) if is_file else url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
 
 
-def _explain(place: str, error: SQLAlchemyError) -> str:
+def _explain(place: str, error: Exception) -> str:
     reason = getattr(error, "orig", None) or error
     return (
         f"{place}: the journal cannot be read or written ({reason}); check that the disk is not "
@@ -344,7 +334,10 @@ def _number(result: sql.CursorResult[Any]) -> int:
 
 
 def _sentences(kept: Sequence[dict[str, Any]]) -> tuple[ApprovedSentence, ...]:
-    return tuple(
-        ApprovedSentence(one["text"], tuple(Rests(**rests) for rests in one["rests"]))
-        for one in kept
-    )
+    try:
+        return tuple(
+            ApprovedSentence(one["text"], tuple(Rests(**rests) for rests in one["rests"]))
+            for one in kept
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(f"an approved answer cannot be read ({error!r}): withdraw it") from error

@@ -120,4 +120,6 @@ class Library:
 
     def _follow(self) -> None:
         """Move the assistant to the generation swapped in before anybody asks."""
-        self._assistant.retriever.current()
+        followed = self._assistant.retriever.current().manifest.generation
+        if followed != self.answering().generation:
+            raise CitewellError("the new state cannot be opened: see the server's log; restart it")

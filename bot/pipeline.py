@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from index.retrieve import Retriever
 from index.types import Hit
 
 _HITS = 8
+_OF_ONESELF = re.compile(r"\b(i am|i['’]?m|i have|i['’]?ve|i had|i take|my|mine)\b", re.I)
+"""In an earlier message: what follows it may be about one's own case, though it does not say so."""
 
 
 class Reading(NamedTuple):
@@ -92,7 +95,8 @@ class Assistant:
                 yield self._fixed(question, replace(unclear, lang=sorted_as.lang), clock)
                 return
             whole, readings = self._read(question, history, sorted_as)
-            alone = _general(whole, readings, sorted_as)
+            own_case = any(_own_case(turn) for turn in history)
+            alone = "" if own_case else _general(whole, readings, sorted_as)
         if self.approved and alone and (ready := self.approved.find(alone)):
             made = Trace(sorted_as, whole, milliseconds=clock.milliseconds, approved=ready.id)
             yield self._made(ready.said, (), made)
@@ -277,6 +281,11 @@ def _general(whole: str, readings: Sequence[Reading], sorted_as: Triage) -> str:
     """Return the whole if it is one question, of general interest and in English, else ""."""
     fits = sorted_as.kind == "answer" and sorted_as.lang == "en" and len(readings) == 1
     return whole if fits else ""
+
+
+def _own_case(turn: Turn) -> bool:
+    """Tell whether a turn spoke of the visitor's own case, so that general answers may not fit."""
+    return turn.kind in ("personal", "emergency") or bool(_OF_ONESELF.search(turn.question))
 
 
 def merged(found: Sequence[Part]) -> tuple[Hit, ...]:

@@ -13,6 +13,7 @@ import tomllib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -64,7 +65,8 @@ _EVERYDAY = frozenset(
     uncle aunt grandma grandpa price prices case chance""".split()
 )
 _KIN = (
-    r"(?:hus?band|wife|son|daughter|mum|mom|dad|mother|father|brother|sister|friend|boss|partner)"
+    r"(?:hus?band|wife|son|daughter|mum|mom|dad|mother|father|brother|sister|friend|boss|partner|"
+    r"cousin|co-?workers?|colleague|neighbou?r|girlfriend|boyfriend|fianc[eé]e?|roommate|ex)"
 )
 _STREET = (
     r"(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|"
@@ -146,12 +148,10 @@ class Vocabulary:
         return written_so or not self._stems.isdisjoint(terms(cut)[:1])
 
     def _learn(self, text: str) -> None:
-        for found in re.finditer(r"([^\n]?)([^\n]?)\b([^\W_]+)", text):
-            word, starts = found[3], found[1] in "" or found[1] in ".!?#-"
-            if not word[0].isupper():
-                self._lower.add(word.lower())
-            elif not starts:
-                self._capital.add(word.lower())
+        """Learn the words of a text that begin small: a capital in a page may be anybody's name."""
+        self._lower |= {
+            word.lower() for word in re.findall(r"[^\W_]+", text) if not word[0].isupper()
+        }
 
     def _learn_names(self, names: Iterable[str]) -> None:
         for name in (n.lower() for n in names):
@@ -177,14 +177,16 @@ class Recorder:
         self._journal = journal
         self._privacy = privacy
         self._known = known
+        self._tidied: date | None = None
 
     def asked(self, question: str, answer: Answer) -> None:
         """Keep a question that found no answer. Never raises: the visitor's answer goes first."""
         triage = answer.trace.triage
-        if answer.kind != "refusal" or triage.kind not in ("answer", "personal"):
-            return
         near = answer.hits[0].chunk.document.id if answer.hits else ""
         try:
+            self._forget_what_is_old()
+            if answer.kind != "refusal" or triage.kind not in ("answer", "personal"):
+                return
             self._journal.add_gap(Gap(self._words(question), answer.kind, triage.lang, near))
         except JournalError as error:
             _log.warning("a question without an answer was not kept: %s", error)
@@ -197,6 +199,13 @@ class Recorder:
             raise ValueError(f"reason = {reason!r} is not one of {', '.join(REASONS)}")
         said = self._words(question) if kind in _WORDS_OF_QUESTIONS else ""
         self._journal.add_feedback(Feedback(helpful, reason, kind, tuple(pages), said))
+
+    def _forget_what_is_old(self) -> None:
+        """Keep the promise of `keep_days`, once a day, also where the server runs for years."""
+        today = datetime.now(UTC).date()
+        if today != self._tidied:
+            self._journal.expire(self._privacy.keep_days)
+            self._tidied = today
 
     def _words(self, question: str) -> str:
         if self._privacy.keep_questions:

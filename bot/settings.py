@@ -87,6 +87,7 @@ class Server(_Frozen):
 
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=1, le=65535)
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
 
 
 class Widget(_Frozen):

@@ -11,6 +11,7 @@ import re
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 from index import frontmatter
 from index.clean import clean
@@ -259,29 +260,32 @@ def _without_running_heads(pages: list[list[str]]) -> list[list[str]]:
     ]
 
 
+_MOST_UNPACKED = 200_000_000
+"""Bytes a DOCX may unpack to: a small file can hold many times its size."""
+
+
 def _docx(raw: bytes) -> Read:
     import zipfile
-    import zlib
 
     import docx
-    from docx.opc.exceptions import PackageNotFoundError
-    from docx.table import Table
 
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         raise PageError("the document is encrypted or in the old .doc format; save it as .docx")
     try:
-        document = docx.Document(io.BytesIO(raw))
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        PackageNotFoundError,
-        EOFError,
-        KeyError,
-        ValueError,
-        SyntaxError,
-        RuntimeError,
-    ):  # zipfile raises most of these on damaged or locked parts
+        with zipfile.ZipFile(io.BytesIO(raw)) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+        if unpacked > _MOST_UNPACKED:
+            raise PageError(f"the document unpacks to {unpacked // 1_000_000} MB: too large")
+        return _docx_blocks(docx.Document(io.BytesIO(raw)))
+    except PageError:
+        raise
+    except Exception:  # noqa: BLE001 - the library raises anything at all on damaged parts
         raise PageError("the document is malformed and cannot be opened") from None
+
+
+def _docx_blocks(document: Any) -> Read:
+    from docx.table import Table
+
     page: list[Block] = []
     for element in document.iter_inner_content():
         if isinstance(element, Table):

@@ -91,6 +91,23 @@ def test_a_follow_up_is_looked_for_as_it_stands_alone(
 
 
 @pytest.mark.parametrize(
+    "before",
+    [
+        Turn("Should I stop my warfarin first?", "Should I stop my warfarin first?", "personal"),
+        Turn("I have crushing chest pain", "I have crushing chest pain", "emergency"),
+        Turn("I'm pregnant. What is cupping?", "What is cupping?", "answer"),
+        Turn("I have hemophilia", "I have hemophilia", "refusal"),
+    ],
+)
+def test_in_a_talk_about_ones_own_case_no_general_answer_is_taken_for_it(
+    clinic: Assistant, journal: Journal, chunk: Chunk, before: Turn
+):
+    journal.approve(answer_to("Is cupping safe?", chunk))
+    assert clinic.answer("Is cupping safe?").text == SAYS
+    assert clinic.answer("Is cupping safe?", [before]).text != SAYS
+
+
+@pytest.mark.parametrize(
     ("message", "kind"),
     [
         ("I can't breathe and my chest hurts after acupuncture", "emergency"),
@@ -281,3 +298,24 @@ def test_with_the_real_model_other_words_find_the_answer_and_near_misses_do_not(
 
 def test_without_approved_answers_nothing_is_looked_for(assistant: Assistant):
     assert Assistant(Settings(index=assistant.settings.index), assistant.retriever).approved is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "approved"),
+    [
+        ("Can children die from acupuncture?", "Can children have acupuncture?"),
+        ("Can children give acupuncture?", "Can children have acupuncture?"),
+        ("Can children watch acupuncture?", "Can children have acupuncture?"),
+        ("Is acupuncture safe for pregnant dogs?", "Is acupuncture safe during pregnancy?"),
+        ("Can I drink water after acupuncture?", "Can I drink alcohol after acupuncture?"),
+        ("Does acupuncture help upper back pain?", "Does acupuncture help low back pain?"),
+        ("How many sessions is too many?", "How many sessions do I need?"),
+        ("Does insurance cover acupuncture in Texas?", "Does insurance cover acupuncture?"),
+        ("Is acupuncture always safe?", "Is acupuncture safe?"),
+        ("Is acupuncture safe alone?", "Is acupuncture safe?"),
+    ],
+)
+def test_one_word_more_can_make_it_another_question(assistant, asked, approved):
+    alone = assistant.general(asked)
+    matcher = Matcher([approved], assistant.retriever)
+    assert not alone or matcher.likenesses(alone)[0] < ALIKE

@@ -102,6 +102,22 @@ def test_an_approved_answer_takes_the_place_of_the_one_it_replaces(journal: Jour
     ]  # fmt: skip
 
 
+def test_a_question_has_one_approved_answer(journal: Journal):
+    journal.approve(replace(APPROVED, expires="2030-01-31"))
+    new = journal.approve(APPROVED)
+    assert [a.id for a in journal.approved()] == [new], "the old one must not come back later"
+
+
+def test_a_session_that_was_ended_is_not_revived_by_a_late_request(journal: Journal, clock: Clock):
+    end = clock.at.timestamp() + 60
+    journal.start_session("a" * 64, "token", end)
+    journal.extend_session("a" * 64, end + 60)
+    assert journal.session("a" * 64) == Session("a" * 64, "token", end + 60)
+    journal.end_session("a" * 64)
+    journal.extend_session("a" * 64, end + 120)
+    assert journal.session("a" * 64) is None
+
+
 def test_the_number_of_a_withdrawn_answer_is_never_given_again(journal: Journal):
     number = journal.approve(APPROVED)
     journal.withdraw(number)

@@ -294,3 +294,21 @@ def test_any_text_becomes_a_page_or_a_page_error(words):
             continue
         assert found.title
         assert found.text == found.text.strip()
+
+
+def test_a_document_that_unpacks_to_very_much_is_refused_unread():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as parts:
+        with parts.open("word/document.xml", "w", force_zip64=True) as part:
+            for _ in range(210):
+                part.write(bytes(1_000_000))
+    assert "unpacks to 210 MB: too large" in reason(packed.getvalue(), ".docx")
+
+
+def test_a_document_with_a_part_the_library_cannot_take_is_refused_not_a_crash():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(word())) as whole, zipfile.ZipFile(packed, "w") as parts:
+        for part in whole.infolist():
+            foreign = part.filename == "docProps/core.xml"
+            parts.writestr(part.filename, b"<other/>" if foreign else whole.read(part))
+    assert "malformed" in reason(packed.getvalue(), ".docx")

@@ -138,6 +138,7 @@ def test_any_page_text_stays_text(words_):
         "rel",
         "role",
         "hidden",
+        "tabindex",
         "aria-expanded",
         "aria-controls",
         "data-kind",

@@ -28,7 +28,14 @@ _PANEL = (
     'aria-label="Close the source">×</button><div class="cw-source"></div></aside>'
 )
 _START = """
-import(new URL("citewell/chat.js", document.baseURI)).then((chat) => chat.start(element, trigger));
+import(new URL("citewell/chat.js", document.baseURI))
+  .then((chat) => chat.start(element, trigger))
+  .catch((error) => {
+    console.error(error);
+    const lost = element.querySelector("[data-card=lost]").content.cloneNode(true);
+    lost.querySelector("[data-again]").remove();
+    element.querySelector(".cw-log").append(lost);
+  });
 "the browser sends:"; "submit";
 """
 _HEARD = """
@@ -44,12 +51,12 @@ def chat_page(assistant: Assistant, recorder: Recorder) -> gr.Blocks:
     suggestions = Suggestions(assistant)
 
     def reply(event: gr.EventData) -> Iterator[dict[str, Any]]:
-        question = str(getattr(event, "question", ""))[:_LONGEST]
+        question = _text(getattr(event, "question", ""))
         number = _whole(getattr(event, "number", 0))
         history = turns(getattr(event, "history", ()))
         terms = assistant.retriever.terms
         for answer in _answers(assistant, question, history):
-            shown = {"number": number, "card": view.answer(answer, number, terms)}
+            shown: dict[str, Any] = {"number": number, "card": view.answer(answer, number, terms)}
             if answer.partial:
                 yield {**shown, "state": "partial"}
         yield {
@@ -91,9 +98,14 @@ def turns(sent: object) -> list[Turn]:
         if isinstance(one, dict) and one.get("kind") in _KINDS:
             words = [one.get("question"), one.get("standalone")]
             if all(isinstance(text, str) for text in words):
-                question, standalone = (str(text)[:_LONGEST] for text in words)
+                question, standalone = map(_text, words)
                 found.append(Turn(question, standalone, one["kind"]))
     return found[-_REMEMBERED:]
+
+
+def _text(sent: object) -> str:
+    """Return what was sent as text that any encoder takes: half an emoji becomes a mark."""
+    return str(sent)[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def _whole(number: object) -> int:

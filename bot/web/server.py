@@ -6,6 +6,7 @@ the page needs are let through, so nothing outside the corpus can be reached.
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -17,10 +18,13 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from bot.approved import ApprovedAnswers
-from bot.journal import Journal
+from bot.journal import Journal, JournalError
 from bot.pipeline import Assistant
 from bot.recorder import Recorder
 from bot.types import AnswerKind
@@ -29,6 +33,7 @@ from bot.web.chat import chat_page
 from bot.web.widget import frame_ancestors
 from index.errors import CitewellError
 
+_log = logging.getLogger(__name__)
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
     r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/static/.*|/pages/.*|/originals/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
@@ -49,6 +54,8 @@ _HEADERS = {
 }
 
 
+_RATINGS = RateLimitItemPerMinute(30)
+"""Ratings of one address."""
 _HEAD = """
 <script src="/citewell/theme.js"></script>
 <link rel="stylesheet" href="/citewell/theme.css"><link rel="stylesheet" href="/citewell/chat.css">
@@ -85,6 +92,8 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
             response = await call_next(request)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
+        if request.url.path.startswith("/citewell/"):
+            response.headers["Cache-Control"] = "no-cache"  # asked for again: scripts fit together
         return response
 
     @app.get("/health", response_class=PlainTextResponse)
@@ -111,14 +120,21 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
             headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
         )  # fmt: skip
 
+    ratings = MovingWindowRateLimiter(MemoryStorage())
+
     @app.post("/api/v1/feedback", status_code=204)
-    def feedback(rating: Rating) -> None:
+    def feedback(rating: Rating, request: Request) -> None:
+        if not ratings.hit(_RATINGS, request.client.host if request.client else ""):
+            raise HTTPException(429, "Too many ratings at once.", {"Retry-After": "60"})
+        known = retriever.documents
+        pages = tuple(page for page in rating.pages if page in known)
         try:
-            recorder.rated(
-                rating.question, rating.helpful, rating.reason, rating.kind, tuple(rating.pages)
-            )
+            recorder.rated(rating.question, rating.helpful, rating.reason, rating.kind, pages)
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
+        except JournalError as error:
+            _log.error("a rating was not kept: %s", error)
+            raise HTTPException(503, "This cannot be kept at the moment.") from None
 
     app.include_router(widget.routes(settings))
     app.include_router(staff.routes(assistant, journal))
@@ -136,7 +152,11 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
 def run(assistant: Assistant, journal: Journal, host: str, port: int) -> None:
     """Serve until stopped."""
     app = create_app(assistant, journal)
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    proxies = list(assistant.settings.server.trusted_proxies)
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning", server_header=False,
+        forwarded_allow_ips=proxies,
+    )  # fmt: skip
 
 
 def require_free(host: str, port: int) -> None:

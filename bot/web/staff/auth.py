@@ -134,7 +134,7 @@ class Gate:
         if found is None or found.expires <= self._now():
             return None
         if self._end() - found.expires > _RENEWED_S:
-            self._journal.start_session(found.token_sha256, found.csrf, self._end())
+            self._journal.extend_session(found.token_sha256, self._end())
         return found
 
     def route(self) -> type[APIRoute]:

@@ -1,14 +1,15 @@
 // What can be done with an answer: say whether it helped, copy, print or e-mail it with its sources.
-const MAIL_LENGTH = 1800; // characters of a mailto: address that every mail program takes
+const MAIL_LENGTH = 1900; // characters of a mailto: address that every mail program takes
+const SUBJECT = 80;
 
-export function follow(log, status) {
+export function follow(log, status, keepRated) {
   log.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     const shown = button?.closest(".cw-answer");
     if (!shown) return;
-    if (button.dataset.rate === "yes") rate(shown, true, "");
+    if (button.dataset.rate === "yes") rate(shown, true, "", keepRated);
     if (button.dataset.rate === "no") askWhy(shown, button);
-    if (button.dataset.reason) rate(shown, false, button.dataset.reason);
+    if (button.dataset.reason) rate(shown, false, button.dataset.reason, keepRated);
     if ("copy" in button.dataset) copy(shown, status);
     if ("print" in button.dataset) print(shown);
   });
@@ -22,10 +23,22 @@ export function dress(shown, question) {
     link.textContent = link.href;
   }
   const mail = shown.querySelector("[data-mail]");
-  if (!mail) return;
-  const whole = asText(shown);
-  const body = whole.length > MAIL_LENGTH ? asText(shown, false) : whole;
-  mail.href = `mailto:?subject=${encodeURIComponent(question)}&body=${encodeURIComponent(body)}`;
+  if (mail) mail.href = mailed(shown);
+}
+
+// With its quotes if they fit, else without, else the links alone: those are short.
+function mailed(shown) {
+  const subject = [...shown.dataset.question].slice(0, SUBJECT).join("");
+  const bodies = [asText(shown), asText(shown, false), links(shown)];
+  const hrefs = bodies.map((body) => {
+    const lines = body.replaceAll("\n", "\r\n");
+    return `mailto:?subject=${encodeURIComponent(subject)}&body=${encodeURIComponent(lines)}`;
+  });
+  return hrefs.find((href) => href.length <= MAIL_LENGTH) ?? hrefs.at(-1);
+}
+
+function links(shown) {
+  return [...new Set([...shown.querySelectorAll(".cw-cited a")].map((a) => a.href))].join("\n");
 }
 
 export function asText(shown, quotes = true) {
@@ -53,7 +66,9 @@ function askWhy(shown, button) {
   if (!reasons.hidden) reasons.querySelector("button").focus();
 }
 
-async function rate(shown, helpful, reason) {
+async function rate(shown, helpful, reason, keepRated) {
+  if (shown.dataset.rated) return; // a second press on the way
+  shown.dataset.rated = "1";
   const { question, kind, pages } = shown.dataset;
   const rating = { question, kind, pages: JSON.parse(pages), helpful, reason };
   const done = shown.querySelector(".cw-done");
@@ -71,7 +86,14 @@ async function rate(shown, helpful, reason) {
   done.textContent = taken
     ? "Thank you. The staff see this without your name."
     : "That did not get through. Please try again later.";
-  if (!taken) return;
+  done.focus({ preventScroll: true }); // what was pressed goes away
+  if (!taken) return delete shown.dataset.rated;
+  rated(shown);
+  keepRated(question);
+}
+
+export function rated(shown) {
+  shown.dataset.rated = "1";
   for (const group of shown.querySelectorAll("[data-rate], .cw-reasons")) group.hidden = true;
 }
 
@@ -87,9 +109,13 @@ async function copy(shown, status) {
 
 function print(shown) {
   const exchange = shown.closest(".cw-exchange");
-  document.documentElement.classList.add("cw-printing");
+  const root = document.documentElement;
+  root.classList.add("cw-printing");
   exchange.classList.add("cw-print");
+  const after = () => { // print() does not wait everywhere
+    root.classList.remove("cw-printing");
+    exchange.classList.remove("cw-print");
+  };
+  window.addEventListener("afterprint", after, { once: true });
   window.print();
-  document.documentElement.classList.remove("cw-printing");
-  exchange.classList.remove("cw-print");
 }

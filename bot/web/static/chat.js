@@ -1,7 +1,7 @@
 // The conversation. The server renders each answer; this file sends questions, shows what comes
 // back, says it once to a screen reader, and hands the rest to the other files here.
 import { follow as followSources } from "./source.js";
-import { dress, follow as followActions } from "./actions.js";
+import { dress, follow as followActions, rated } from "./actions.js";
 import * as history from "./history.js";
 
 const PATIENCE = 45_000; // ms without a word from the server before we say so
@@ -45,18 +45,24 @@ export function start(element, trigger) {
     element.querySelector(".cw-welcome").hidden = log.children.length > 0;
   }
 
-  function ask(question, again = null) {
+  function ask(typed, again = null) {
     if (send.disabled) return;
+    const question = typed.toWellFormed?.() ?? typed; // half an emoji cannot be sent
     source.close(false);
     box.value = "";
     fit();
     number += 1;
     again?.remove();
+    const left = document.activeElement; // what was pressed goes away, and the focus with it
     const exchange = add(question, card("working"));
     waitingFor = { number, question, exchange };
     chips.replaceChildren();
     status.textContent = "";
     settle("working");
+    if (left !== box) {
+      exchange.firstElementChild.tabIndex = -1;
+      exchange.firstElementChild.focus({ preventScroll: true });
+    }
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     exchange.firstElementChild.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
     trigger("submit", { question, number, history: history.turns() });
@@ -64,12 +70,13 @@ export function start(element, trigger) {
   }
 
   async function look() {
+    const mine = waitingFor;
     try {
       if ((await fetch(new URL("health", document.baseURI))).ok) return;
     } catch {
       // Not reachable: the same as not well.
     }
-    lost();
+    if (waitingFor === mine) lost();
   }
 
   function rest() {
@@ -95,30 +102,51 @@ export function start(element, trigger) {
     rest();
     const { question, exchange } = waitingFor;
     const shown = made(reply.card);
+    const focused = exchange.contains(document.activeElement) && document.activeElement.dataset;
     exchange.lastElementChild.replaceWith(shown);
+    source.redraw(focused?.source);
     if (reply.state === "partial") {
       timers = [setTimeout(lost, PATIENCE)];
       return;
     }
-    dress(shown, question);
-    status.textContent = reply.say; // once, when all of it is there; an alert speaks for itself
-    history.remember({ number, question, card: reply.card, turn: reply.turn });
     waitingFor = null;
     settle("done");
+    history.remember({ number, question, card: reply.card, turn: reply.turn });
+    dress(shown, question);
+    status.textContent = reply.say; // once, when all of it is there; an alert speaks for itself
   }
 
   function restore() {
-    for (const past of history.load()) {
-      const shown = made(past.card);
-      shown.removeAttribute("role"); // said once, when it came
-      add(past.question, shown);
-      dress(shown, past.question);
-      number = Math.max(number, past.number);
+    try {
+      for (const past of history.load()) draw(past);
+      if (log.children.length) {
+        chips.innerHTML = history.chips();
+        log.lastElementChild.scrollIntoView();
+      }
+    } catch (error) {
+      console.warn(error); // what was kept cannot be shown: better a new start than none
+      forget();
     }
-    if (log.children.length) {
-      chips.innerHTML = history.chips();
-      log.lastElementChild.scrollIntoView();
-    }
+    settle("done");
+  }
+
+  function draw(past) {
+    const shown = made(past.card);
+    shown.removeAttribute("role"); // said once, when it came
+    add(past.question, shown);
+    dress(shown, past.question);
+    if (past.rated) rated(shown);
+    number = Math.max(number, past.number);
+  }
+
+  function forget() {
+    source.close(false);
+    history.clear();
+    waitingFor = null;
+    rest();
+    log.replaceChildren();
+    chips.innerHTML = firstChips;
+    status.textContent = "";
     settle("done");
   }
 
@@ -139,16 +167,10 @@ export function start(element, trigger) {
     }
   });
   startOver.addEventListener("click", () => {
-    source.close(false);
-    history.clear();
-    waitingFor = null;
-    rest();
-    log.replaceChildren();
-    chips.innerHTML = firstChips;
-    status.textContent = "";
-    settle("done");
+    forget();
     box.focus();
   });
+  history.onCleared(forget); // in another tab
   document.addEventListener("click", (event) => {
     const chip = event.target.closest?.("[data-ask]");
     const again = event.target.closest?.("[data-again]")?.closest(".cw-exchange");
@@ -167,7 +189,7 @@ export function start(element, trigger) {
     } else if (framed) window.parent.postMessage({ citewell: "close" }, "*");
   });
   document.addEventListener("citewell:reply", (event) => show(event.detail));
-  followActions(log, status);
+  followActions(log, status, history.rated);
   restore();
   document.documentElement.dataset.cwStarted = "";
   if (framed) {

@@ -10,7 +10,7 @@ export function load() {
   try {
     const found = JSON.parse(localStorage.getItem(KEY));
     if (found?.version === VERSION && Date.now() - found.at < FORGET_AFTER) kept = found;
-    else localStorage.removeItem(KEY);
+    else clear();
   } catch {
     // No storage here, or not ours: the conversation lasts as long as the page.
   }
@@ -24,6 +24,18 @@ export function remember(exchange) {
 
 export function offer(chips) {
   keep({ ...kept, chips });
+}
+
+export function rated(question) {
+  const exchanges = kept.exchanges.map((e) => (e.question === question ? { ...e, rated: true } : e));
+  keep({ ...kept, exchanges });
+}
+
+// Calls back when another tab has cleared the conversation: what is cleared stays cleared.
+export function onCleared(forget) {
+  window.addEventListener("storage", (event) => {
+    if (event.key === KEY && event.newValue === null) forget();
+  });
 }
 
 export function clear() {

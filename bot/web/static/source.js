@@ -1,13 +1,13 @@
 // The panel beside the conversation, a sheet on a phone: the passage that a number stands for.
 export function follow(body) {
   const panel = body.querySelector(".cw-panel");
-  let opener = null;
+  let opened = null; // the name of the source, for its button is drawn anew as an answer grows
 
   function open(button) {
     const source = document.getElementById(button.dataset.source);
     if (!source) return;
-    mark(button.dataset.source);
-    opener = button;
+    opened = button.dataset.source;
+    mark();
     panel.querySelector(".cw-source").replaceChildren(source.content.cloneNode(true));
     document.body.classList.add("cw-open");
     panel.scrollTop = 0;
@@ -22,20 +22,30 @@ export function follow(body) {
 
   function close(refocus = true) {
     document.body.classList.remove("cw-open");
-    mark(null);
-    if (refocus && opener?.isConnected) opener.focus({ preventScroll: true });
-    opener = null;
+    if (refocus && opened) numberOf(opened)?.focus({ preventScroll: true });
+    opened = null;
+    mark();
   }
 
-  function mark(source) {
+  // An answer was drawn anew: its numbers are other buttons now. `focused` had the focus before.
+  function redraw(focused) {
+    mark();
+    if (focused) numberOf(focused)?.focus({ preventScroll: true });
+  }
+
+  function mark() {
     for (const n of document.querySelectorAll(".cw-n"))
-      n.setAttribute("aria-expanded", String(n.dataset.source === source));
+      n.setAttribute("aria-expanded", String(n.dataset.source === opened));
+  }
+
+  function numberOf(source) {
+    return document.querySelector(`.cw-n[data-source="${CSS.escape(source)}"]`);
   }
 
   document.addEventListener("click", (event) => {
     const number = event.target.closest?.(".cw-n");
-    if (number) number === opener ? close() : open(number);
+    if (number) number.dataset.source === opened ? close() : open(number);
     else if (event.target.closest?.(".cw-close")) close();
   });
-  return { close, isOpen: () => document.body.classList.contains("cw-open") };
+  return { close, redraw, isOpen: () => document.body.classList.contains("cw-open") };
 }
