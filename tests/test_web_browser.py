@@ -215,6 +215,7 @@ def test_start_over_leaves_nothing_behind_in_the_browser(visit):
     page.locator("[data-start-over]").click()
     assert page.evaluate("localStorage.getItem('citewell.history')") is None
     page.reload()
+    expect(page.locator("html[data-cw-started]")).to_be_attached()
     expect(page.locator(".cw-welcome")).to_be_visible()
     assert page.context.cookies() == []
 
@@ -229,6 +230,7 @@ def test_a_conversation_older_than_a_day_is_forgotten(visit):
         localStorage.setItem("citewell.history", JSON.stringify(kept));
     }""")
     page.reload()
+    expect(page.locator("html[data-cw-started]")).to_be_attached()
     expect(page.locator(".cw-welcome")).to_be_visible()
     assert page.evaluate("localStorage.getItem('citewell.history')") is None
 
@@ -387,6 +389,7 @@ def test_what_was_kept_and_cannot_be_shown_is_forgotten(visit):
         localStorage.setItem("citewell.history", JSON.stringify(kept));
     }""")
     page.reload()
+    expect(page.locator("html[data-cw-started]")).to_be_attached()
     expect(page.locator(".cw-welcome")).to_be_visible()
     ask(page, "what is cupping?")
 
@@ -405,6 +408,7 @@ def test_a_slow_look_at_the_server_does_not_end_the_next_question(visit):
     assert len(held) == 2
     page.locator("[data-start-over]").click()
     page.unroute("**/queue/join**")
+    page.clock.resume()
     page.locator(".cw-box textarea").fill(BACK)
     page.locator(".cw-box button").click()
     held[1].fulfill(status=503)

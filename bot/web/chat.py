@@ -42,7 +42,6 @@ _HEARD = """
 watch("value", () => document.dispatchEvent(
   new CustomEvent("citewell:reply", { detail: props.value })));
 """
-_DRAWN = 'document.dispatchEvent(new Event("citewell:drawn"));'
 
 
 def chat_page(assistant: Assistant, recorder: Recorder) -> gr.Blocks:
@@ -72,7 +71,7 @@ def chat_page(assistant: Assistant, recorder: Recorder) -> gr.Blocks:
 
     plain: dict[str, Any] = {"apply_default_css": False}
     with gr.Blocks(title=f"Ask {settings.clinic.name}", analytics_enabled=False) as blocks:
-        gr.HTML(view.header(settings), elem_id="cw-head", js_on_load=_DRAWN, **plain)
+        gr.HTML(view.header(settings), elem_id="cw-head", js_on_load=None, **plain)
         with gr.Row(elem_id="cw-body"):
             with gr.Column(elem_id="cw-main"):
                 talk = gr.HTML(

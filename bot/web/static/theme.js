@@ -14,7 +14,7 @@
   const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
   const tell = () => {
     for (const button of document.querySelectorAll("[data-theme-switch]"))
-      button.setAttribute("aria-pressed", String(isDark()));
+      if (button.ariaPressed !== String(isDark())) button.ariaPressed = String(isDark());
   };
 
   document.addEventListener("click", (event) => {
@@ -27,7 +27,6 @@
     }
     tell();
   });
-  document.addEventListener("DOMContentLoaded", tell);
-  document.addEventListener("citewell:drawn", tell);
+  new MutationObserver(tell).observe(root, { childList: true, subtree: true }); // drawn, or anew
   system.addEventListener("change", tell);
 })();
