@@ -339,6 +339,7 @@ def test_the_visitor_may_choose_light_or_dark_and_it_is_remembered(visit):
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.wait_for_load_state("networkidle")  # Gradio complains of a reload while it loads
     page.reload()
     expect(page.get_by_role("button", name="Dark colours")).to_have_attribute(
         "aria-pressed", "true"

@@ -29,4 +29,5 @@
   });
   new MutationObserver(tell).observe(root, { childList: true, subtree: true }); // drawn, or anew
   system.addEventListener("change", tell);
+  tell(); // where the page was drawn before this ran
 })();
