@@ -59,6 +59,7 @@ class Considered:
     reason: str
 
 
+WEAK = "the pages found are not sure enough to answer this"
 SAID = "said already"
 NEVER = "never quoted to such a message"
 UNFIT = "not fit to quote: too short, too long, a question, a link or a signpost"

@@ -15,7 +15,7 @@ from bot import notices
 from bot.approved import ApprovedAnswers
 from bot.citations import Quote, Said, cite
 from bot.evidence import evidence, subjects
-from bot.extract import MOST_SENTENCES, extract
+from bot.extract import MOST_SENTENCES, WEAK, Considered, explain, extract
 from bot.followup import Topics, parts, points_nowhere, standalone, worded
 from bot.generate import Writer, open_model
 from bot.recorder import Vocabulary
@@ -171,21 +171,39 @@ class Assistant:
         sure = evidence(expanded, hits, share, mentions, lang, self.settings.index.languages)
         return Part(expanded, hits, sure, reading.part)
 
-    def _quotes(self, found: Sequence[Part], sorted_as: Triage) -> list[Quote]:
-        """Choose what to quote for each part; the sentences left are shared by the parts left."""
+    def consider(self, question: str, history: Sequence[Turn] = ()) -> list[Considered]:
+        """Return every sentence an answer could quote and what became of it, for staff."""
+        sorted_as = triage(question)
+        whole, readings = self._read(question, history, sorted_as)
+        considered: list[Considered] = []
+        self._quotes(self._find(whole, readings, sorted_as.lang, _HITS), sorted_as, considered)
+        return considered
+
+    def _quotes(
+        self, found: Sequence[Part], sorted_as: Triage, considered: list[Considered] | None = None
+    ) -> list[Quote]:
+        """Choose what to quote for each part; the sentences left are shared by the parts left.
+
+        `considered`, if given, is filled with every sentence and what became of it.
+        """
         quotes: list[Quote] = []
         rarity, passages_of = self.retriever.rarity, self.retriever.passages_of
         rule = rulebook().find(sorted_as.rule)
         never = rule.never_quote if rule else None
         for left, part in zip(range(len(found), 0, -1), found, strict=True):
-            if part.sure < self.settings.answers.min_evidence:
+            weak = part.sure < self.settings.answers.min_evidence
+            if weak and considered is None:
                 continue
             given = sum(quote.role == "answer" for quote in quotes)
             most = max(1, math.ceil((MOST_SENTENCES - given) / left))
-            chosen = extract(
-                part.asked, part.hits, rarity, passages_of, most=most, said=quotes, never=never
-            )
-            quotes += [replace(quote, part=part.name) for quote in chosen]
+            asked = (part.asked, part.hits, rarity, passages_of)
+            if considered is None:
+                chosen = extract(*asked, most=most, said=quotes, never=never)
+            else:
+                chosen, became = explain(*asked, most=most, said=quotes, never=never)
+                considered += [replace(c, reason=WEAK) for c in became] if weak else became
+            if not weak:
+                quotes += [replace(quote, part=part.name) for quote in chosen]
         return quotes
 
     def _trace(self, whole: str, found: Sequence[Part], sorted_as: Triage, clock: _Clock) -> Trace:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from bot.settings import Settings
 from index.errors import CitewellError
+from index.files import sync_folder, write_synced
 
 TYPES = (".md", ".html", ".htm", ".pdf", ".docx", ".txt")
 """The types of page that can be uploaded."""
@@ -88,7 +89,7 @@ def remove(settings: Settings, name: str) -> bool:
         return False
     try:
         path.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise UploadError(f"{name}: cannot be removed ({error.strerror})") from None
     return True
@@ -165,20 +166,9 @@ def _replace(path: Path, content: bytes) -> None:
     # Hidden files are not indexed, so a half-written one is never read.
     fresh = path.with_name(f".{secrets.token_hex(8)}")
     try:
-        with fresh.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(fresh, content)
         os.replace(fresh, path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
-
-
-def _sync(place: Path) -> None:
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)

@@ -28,6 +28,7 @@ from index.errors import (
     IndexMismatchError,
     IndexMissingError,
 )
+from index.files import sync_folder, write_synced
 
 KEPT = 2
 """Generations kept: the one that answers, and one more, for readers still in it and to go back
@@ -165,8 +166,8 @@ def swap(data: Path, manifest: Manifest) -> Manifest:
     manifest = replace(manifest, sizes=sizes)
     before = _answering(data)
     _sync_files(folder)
-    _write_synced(folder / _MANIFEST, _as_json(manifest))
-    _sync_folder(folder)
+    write_synced(folder / _MANIFEST, _as_json(manifest))
+    sync_folder(folder)
     _let_answer(data, manifest)
     prune(data, before)
     return manifest
@@ -234,9 +235,9 @@ def _answering(data: Path) -> str:
 def _let_answer(data: Path, manifest: Manifest) -> None:
     """Put `manifest` in the place of the one that answers; whoever reads sees one or the other."""
     fresh = data / f"{_MANIFEST}.new"
-    _write_synced(fresh, _as_json(manifest))
+    write_synced(fresh, _as_json(manifest))
     os.replace(fresh, data / _MANIFEST)
-    _sync_folder(data)
+    sync_folder(data)
 
 
 def _parse(path: Path) -> Manifest:
@@ -253,8 +254,8 @@ def _parse(path: Path) -> Manifest:
     )
 
 
-def _as_json(manifest: Manifest) -> str:
-    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+def _as_json(manifest: Manifest) -> bytes:
+    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False).encode()
 
 
 def _fixed_files(folder: Path) -> list[str]:
@@ -268,18 +269,3 @@ def _sync_files(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-
-
-def _write_synced(path: Path, content: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

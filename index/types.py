@@ -93,10 +93,19 @@ class Chunk:
         """What the model reads: the passage under its title and headings."""
         return embedded_text(self.document.title, self.headings, self.text)
 
+    @property
+    def place(self) -> str:
+        """Where the passage stands: page > heading, the title first and never twice."""
+        return _place(self.document.title, self.headings)
+
 
 def embedded_text(title: str, headings: tuple[str, ...], text: str) -> str:
-    """Join a passage with the headings it stands under, the title first and never twice."""
-    return "\n".join([" > ".join(dict.fromkeys((title, *headings))), text])
+    """Put a passage under the place it stands in."""
+    return f"{_place(title, headings)}\n{text}"
+
+
+def _place(title: str, headings: tuple[str, ...]) -> str:
+    return " > ".join(dict.fromkeys((title, *headings)))
 
 
 @dataclass(frozen=True, slots=True)

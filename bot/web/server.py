@@ -36,7 +36,8 @@ from index.errors import CitewellError
 _log = logging.getLogger(__name__)
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
-    r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/static/.*|/pages/.*|/originals/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
+    r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/pages/.*|"
+    r"/originals/.*|/static/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
     r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?"
 )
@@ -52,8 +53,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-
-
 _RATINGS = RateLimitItemPerMinute(30)
 """Ratings of one address."""
 _HEAD = """

@@ -123,7 +123,7 @@ def places(
     by_id = _passages(console)
     named = (by_id.get(rests.split(":")[0]) for rests in rested)
     found = {c.id: c for c in (*named, *(hit.chunk for hit in hits)) if c is not None}
-    return [(_heading(chunk), _options(chunk)) for chunk in found.values() if chunk.sentences]
+    return [(chunk.place, _options(chunk)) for chunk in found.values() if chunk.sentences]
 
 
 def approved(console: Console, draft: Draft) -> Approved | tuple[str, ...]:
@@ -202,10 +202,6 @@ def _find(console: Console, number: int) -> Approved:
 
 def _passages(console: Console) -> dict[str, Chunk]:
     return {chunk.id: chunk for chunk in console.assistant.retriever.generation.chunks}
-
-
-def _heading(chunk: Chunk) -> str:
-    return " > ".join(dict.fromkeys((chunk.document.title, *chunk.headings)))
 
 
 def _options(chunk: Chunk) -> list[Option]:

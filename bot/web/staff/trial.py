@@ -5,19 +5,13 @@ A second setting is tried with a second Assistant that shares what the first has
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.citations import Quote
-from bot.extract import MOST_SENTENCES, explain
 from bot.pipeline import Assistant, merged
 from bot.settings import AnswerSettings
-from bot.triage import rulebook, triage
 from bot.types import Answer, Turn
-from index.types import Chunk, Hit
-
-WEAK = "the pages found are not sure enough to answer this"
+from index.types import Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +46,6 @@ class Found:
     hit: Hit
     strength: float
     note: str = ""
-
-    @property
-    def place(self) -> str:
-        """Where the passage stands: page > heading."""
-        chunk = self.hit.chunk
-        return " > ".join(dict.fromkeys((chunk.document.title, *chunk.headings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +112,15 @@ def compared(one: Tried, other: Tried) -> tuple[Tried, Tried]:
 def left_out(
     assistant: Assistant, question: str, before: Sequence[Turn], answer: Answer
 ) -> tuple[Left, ...]:
-    """Return the sentences that were retrieved or written and not said, best first.
-
-    Composes anew as the pipeline does: part by part, the sentences left shared by the parts left.
-    """
-    retriever = assistant.retriever
-    rule = rulebook().find(triage(question).rule)
-    never = rule.never_quote if rule else None
+    """Return the sentences that were retrieved or written and not said, best first."""
     said = {(c.chunk.id, c.start) for c in answer.citations}
-    quotes: list[Quote] = []
     dropped = answer.trace.draft.dropped if answer.trace.draft else ()
     left: dict[tuple[str, int], Left] = {}
-    found = assistant.look_up(question, before)
-    for parts_left, part in zip(range(len(found), 0, -1), found, strict=True):
-        weak = part.sure < assistant.settings.answers.min_evidence
-        given = sum(quote.role == "answer" for quote in quotes)
-        chosen, considered = explain(
-            part.asked, part.hits, retriever.rarity, retriever.passages_of,
-            most=max(1, math.ceil((MOST_SENTENCES - given) / parts_left)), said=quotes, never=never,
-        )  # fmt: skip
-        quotes += () if weak else chosen
-        for one in considered:
-            key = (one.quote.chunk.id, one.quote.start)
-            if key not in said and key not in left:
-                reason = WEAK if weak else one.reason or "chosen, but said in other words"
-                left[key] = Left(one.quote.text, reason, _place(one.quote.chunk), one.score)
+    for one in assistant.consider(question, before):
+        key = (one.quote.chunk.id, one.quote.start)
+        if key not in said and key not in left:
+            reason = one.reason or "chosen, but said in other words"
+            left[key] = Left(one.quote.text, reason, one.quote.chunk.place, one.score)
     by_score = sorted(left.values(), key=lambda row: -(row.score or 0.0))
     return (*(Left(d.sentence, f"the model's: {d.reason}") for d in dropped), *by_score)
 
@@ -163,7 +135,3 @@ def _noted(tried: Tried, other: Tried) -> Tried:
         return "" if there == hit.rank else f"moved, {there} there"
 
     return replace(tried, found=tuple(replace(f, note=note(f.hit)) for f in tried.found))
-
-
-def _place(chunk: Chunk) -> str:
-    return " > ".join(dict.fromkeys((chunk.document.title, *chunk.headings)))
