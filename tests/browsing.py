@@ -49,3 +49,11 @@ def answered(page, count=1):
     expect(page.locator(".cw-talk")).to_have_attribute("data-state", "done")
     expect(page.locator(".cw-answer:not(.cw-working)")).to_have_count(count)
     return page.locator(".cw-answer").last
+
+
+def reload(page):
+    """Load a visited page anew. What Gradio says of its stream being cut off then is no fault."""
+    before = len(page.faults)
+    page.reload()
+    expect(page.locator("html[data-cw-started]")).to_be_attached()
+    del page.faults[before:]

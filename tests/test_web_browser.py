@@ -7,7 +7,7 @@ import statistics
 import time
 
 import pytest
-from browsing import answered, ask, served
+from browsing import answered, ask, reload, served
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -200,7 +200,7 @@ def test_a_conversation_outlives_a_reload_and_goes_on(visit):
     ask(page, "what is acupotomy?")
     stored = page.evaluate("localStorage.getItem('citewell.history')")
     assert "what is acupotomy?" in stored
-    page.reload()
+    reload(page)
     expect(page.locator(".cw-you")).to_have_text("what is acupotomy?")
     page.locator(".cw-n").first.click()
     expect(page.locator(".cw-panel mark")).to_have_count(1)
@@ -214,8 +214,7 @@ def test_start_over_leaves_nothing_behind_in_the_browser(visit):
     ask(page, "what is cupping?")
     page.locator("[data-start-over]").click()
     assert page.evaluate("localStorage.getItem('citewell.history')") is None
-    page.reload()
-    expect(page.locator("html[data-cw-started]")).to_be_attached()
+    reload(page)
     expect(page.locator(".cw-welcome")).to_be_visible()
     assert page.context.cookies() == []
 
@@ -229,8 +228,7 @@ def test_a_conversation_older_than_a_day_is_forgotten(visit):
         kept.at -= 25 * 60 * 60 * 1000;
         localStorage.setItem("citewell.history", JSON.stringify(kept));
     }""")
-    page.reload()
-    expect(page.locator("html[data-cw-started]")).to_be_attached()
+    reload(page)
     expect(page.locator(".cw-welcome")).to_be_visible()
     assert page.evaluate("localStorage.getItem('citewell.history')") is None
 
@@ -238,7 +236,7 @@ def test_a_conversation_older_than_a_day_is_forgotten(visit):
 def test_an_emergency_that_is_over_is_not_called_out_again(visit):
     page = visit()
     ask(page, "I have crushing chest pain")
-    page.reload()
+    reload(page)
     expect(page.locator(".cw-emergency")).to_be_visible()
     expect(page.locator("[role=alert]")).to_have_count(0)
 
@@ -339,8 +337,7 @@ def test_the_visitor_may_choose_light_or_dark_and_it_is_remembered(visit):
     switch.click()
     expect(switch).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
-    page.wait_for_load_state("networkidle")  # Gradio complains of a reload while it loads
-    page.reload()
+    reload(page)
     expect(page.get_by_role("button", name="Dark colours")).to_have_attribute(
         "aria-pressed", "true"
     )
@@ -368,7 +365,7 @@ def test_a_rating_is_given_once_also_after_a_reload(visit, journal):
     expect(answer.locator(".cw-done")).to_contain_text("Thank you")
     expect(answer.locator(".cw-done")).to_be_focused()
     assert len(journal.feedback()) == before + 1
-    page.reload()
+    reload(page)
     expect(page.locator(".cw-answer")).to_be_visible()
     expect(page.locator("[data-rate=yes]")).to_be_hidden()
 
@@ -389,8 +386,7 @@ def test_what_was_kept_and_cannot_be_shown_is_forgotten(visit):
         kept.exchanges[0].card = "";
         localStorage.setItem("citewell.history", JSON.stringify(kept));
     }""")
-    page.reload()
-    expect(page.locator("html[data-cw-started]")).to_be_attached()
+    reload(page)
     expect(page.locator(".cw-welcome")).to_be_visible()
     ask(page, "what is cupping?")
 
