@@ -130,7 +130,7 @@ def evaluate(
         str,
         typer.Argument(
             help="all, retrieval, followups, answers, abstention, safety, wording, approved, "
-            "speed, fit or fit-triage."
+            "speed, growth, fit or fit-triage."
         ),
     ] = "all",
     data: Data = None,
@@ -139,19 +139,42 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Golden questions (JSON lines).")
     ] = None,
     beir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Score retrieval on a BEIR folder instead.")
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Score retrieval on a BEIR folder; again for more."),
     ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Other qrels than DIR/qrels/test.tsv.")
+    ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Score a TREC run by --qrels; twice: and compare."),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="With --beir: other ways to search, on the same.")
+    ] = False,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="With --beir: misspelt, shortened, chatty too.")
+    ] = False,
+    for_programs: Annotated[
+        bool, typer.Option("--json", help="With --beir or --run: print JSON, no table.")
+    ] = False,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the report goes (report.json, run.trec).")
     ] = Path("report"),
 ) -> None:
     """Score retrieval and answers on the golden questions, and print one report."""
-    from eval.report import run
+    from eval import report
 
     settings = _settings(config, data)
-    if beir is None:
+    if beir or run:
+        text = report.run_retrieval(
+            settings, beir or [], run or [], qrels=qrels, baselines=baselines, variants=variants,
+            for_programs=for_programs, out=out,
+        )  # fmt: skip
+    else:
         _assistant(settings)
-    typer.echo(run(what, settings, questions=questions, beir=beir, out=out))
+        text = report.run(what, settings, questions=questions, out=out)
+    typer.echo(text)
 
 
 def main() -> None:
@@ -207,7 +230,7 @@ def _index(settings: Settings, inputs: list[str] | None, *, rebuild: bool = Fals
 
         built = build(
             pages, settings.index.data, open_encoder(settings.index), settings.corpus,
-            settings.index, progress=advance, on_skip=skip, rebuild=rebuild,
+            settings.index, settings.chroma, progress=advance, on_skip=skip, rebuild=rebuild,
         )  # fmt: skip
     made = built.manifest
     state = f"indexed, {made.embedded} passages embedded" if built.changed else "up to date"

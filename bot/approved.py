@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -55,9 +55,8 @@ class Passages(Protocol):
         """Which generation it is."""
         ...
 
-    @property
-    def chunks(self) -> tuple[Chunk, ...]:
-        """Every passage."""
+    def find(self, chunk_id: str) -> Chunk | None:
+        """Return a passage by its id, None if it is not there."""
         ...
 
 
@@ -162,7 +161,6 @@ class ApprovedAnswers:
         self._pages = retriever
         self._today = today
         self._ready = _Ready((-1, ""), (), Matcher((), retriever))
-        self._passages: tuple[str, Mapping[str, Chunk]] = ("", {})
 
     def find(self, question: str) -> Found | None:
         """Return the approved answer to a standalone question, or None.
@@ -210,19 +208,12 @@ class ApprovedAnswers:
 
     def _quote(self, rests: Rests) -> Quote | None:
         """Return the place of a quote in the pages that answer now, None if it is gone."""
-        chunk = self._by_id().get(rests.chunk)
+        chunk = self._pages.current().find(rests.chunk)
         if chunk is None or chunk.document.id != rests.document or not rests.quote.strip():
             return None
         at = chunk.text.find(rests.quote)
         start = chunk.start + at
         return Quote(chunk, start, start + len(rests.quote)) if at >= 0 else None
-
-    def _by_id(self) -> Mapping[str, Chunk]:
-        generation = self._pages.current()
-        name = generation.manifest.generation
-        if self._passages[0] != name:
-            self._passages = (name, {chunk.id: chunk for chunk in generation.chunks})
-        return self._passages[1]
 
 
 def likeness(cosine: float, one: Essence, other: Essence) -> float:

@@ -136,11 +136,11 @@ def _with_a_caveat(
     """
     if any(_CAVEAT.search(c.quote.text) for c in chosen[:_BESIDE_A_SPLIT]):
         return chosen
-    page = chosen[0].hit.chunk.document
+    page = chosen[0].hit.chunk.document.id
     caveats = [
         c
         for c in candidates
-        if c.hit.chunk.document is page
+        if c.hit.chunk.document.id == page
         and _CAVEAT.search(c.quote.text)
         and c.score >= chosen[0].score - _CAVEAT_BEHIND
         and not (c.elsewhere or any(_alike(c, o) for o in chosen if o is not c))

@@ -111,7 +111,7 @@ class Library:
         settings = self._assistant.settings
         built = build(
             inputs(settings), settings.index.data, self._assistant.retriever.encoder,
-            settings.corpus, settings.index, progress=advance,
+            settings.corpus, settings.index, settings.chroma, progress=advance,
         )  # fmt: skip
         self._follow()
         made = built.manifest

@@ -67,7 +67,7 @@ class Assistant:
     def open(cls, settings: Settings) -> Assistant:
         """Open the index and the chat model the settings name. Raises their errors."""
         encoder = open_encoder(settings.index)
-        retriever = Retriever(settings.index.data, encoder, settings.index)
+        retriever = Retriever(settings.index.data, encoder, settings.index, settings.chroma)
         model = open_model(settings.model)
         writer = Writer(model, timeout_s=settings.model.timeout_s) if model else None
         return cls(settings, retriever, writer)
@@ -242,7 +242,7 @@ class Assistant:
         if self._vocabulary[0] != generation.manifest.generation:
             names = (n for term, also in generation.glossary.items() for n in (term, *also))
             asked_about = (name for kind in subjects().values() for name in kind)
-            learnt = Vocabulary(generation.documents.values(), names, asked_about)
+            learnt = Vocabulary(generation.pages.named(), names, asked_about)
             self._vocabulary = (generation.manifest.generation, learnt)
         return self._vocabulary[1](word)
 
@@ -250,7 +250,7 @@ class Assistant:
         """Collect the topics of the generation that answers, once a generation."""
         generation = self.retriever.generation
         if self._topics[0] != generation.manifest.generation:
-            topics = Topics.of(generation.documents.values())
+            topics = Topics.of(generation.pages.named())
             self._topics = (generation.manifest.generation, topics)
         return self._topics[1]
 

@@ -113,7 +113,7 @@ _LEAST = 2.0
 class Features(NamedTuple):
     """What speaks for a sentence and against it, each about 0..1."""
 
-    passage: float  # the fused score of its passage
+    passage: float  # the score of its passage
     similar: float  # cosine of the sentence, read in its passage, to the question
     covered: float  # share of the question's rare terms it holds, or half of it in the headings
     heading: float  # share of the question's rare terms in title and headings
@@ -127,8 +127,8 @@ class Features(NamedTuple):
 
 
 WEIGHTS = Features(
-    passage=5.54, similar=4.40, covered=4.36, heading=0.48, unasked=-0.32, first=0.88, cue=0.89,
-    number=1.10, urgent=-1.04, elsewhere=-1.0,
+    passage=5.05, similar=5.23, covered=3.98, heading=0.51, unasked=-0.32, first=0.93, cue=0.92,
+    number=0.91, urgent=-1.06, elsewhere=-1.01,
     dangling=-2.0,  # the shipped pages have no dangling sentence to learn from
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from index.errors import ConfigError
-from index.settings import CorpusSettings, IndexSettings
+from index.settings import ChromaSettings, CorpusSettings, IndexSettings
 
 DEFAULT_FILE = Path("clinic.toml")
 _COUNTRIES = Path(__file__).with_name("countries.toml")
@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     emergency: EmergencyNumbers = EmergencyNumbers()
     corpus: CorpusSettings = CorpusSettings()
     index: IndexSettings = IndexSettings()
+    chroma: ChromaSettings = ChromaSettings()
     answers: AnswerSettings = AnswerSettings()
     model: ModelSettings = ModelSettings()
     server: Server = Server()

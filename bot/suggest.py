@@ -8,6 +8,7 @@ from functools import lru_cache
 from bot.pipeline import Assistant
 from bot.triage import triage
 from bot.types import Answer
+from index.errors import IndexUnavailableError
 from index.markup import blocks
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,11 @@ class Suggestions:
 
     def _can_answer(self, question: str, page: str = "") -> bool:
         generation = self._assistant.retriever.generation.manifest.generation
-        return self._answers(generation, question, page)
+        try:
+            return self._answers(generation, question, page)
+        except IndexUnavailableError as error:  # an answer is whole without what could follow it
+            _log.warning("%r is not offered: %s", question, error)
+            return False
 
     def _looked_up(self, generation: str, question: str, page: str) -> bool:
         sorted_as = triage(question)

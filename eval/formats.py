@@ -75,23 +75,63 @@ def read_questions(path: Path) -> list[Question]:
     ]  # fmt: skip
 
 
-def read_beir(folder: Path) -> BeirSet:
-    """Read corpus.jsonl, queries.jsonl and qrels/test.tsv (Thakur et al. 2021)."""
+def read_beir(folder: Path, qrels_file: Path | None = None) -> BeirSet:
+    """Read corpus.jsonl, queries.jsonl and qrels/test.tsv (Thakur et al. 2021).
+
+    Other qrels may be given; what they judge that is no question of the folder is left out.
+    """
     documents = tuple(
         (r["_id"], r.get("title", ""), r["text"])
         for r in rows(folder / "corpus.jsonl", ("_id", "text"))
     )
     queries = {r["_id"]: r["text"] for r in rows(folder / "queries.jsonl", ("_id", "text"))}
+    qrels = {
+        query: judged
+        for query, judged in read_qrels(qrels_file or folder / "qrels" / "test.tsv").items()
+        if query in queries
+    }
+    if not qrels:
+        raise CitewellError(f"{folder}: no question of queries.jsonl is judged in the qrels")
+    return BeirSet(folder.resolve().name, documents, queries, qrels)
+
+
+def read_qrels(path: Path) -> Qrels:
+    """Read qrels in BEIR's form (query, document, grade) or TREC's (query, 0, document, grade)."""
     qrels: Qrels = {}
-    path = folder / "qrels" / "test.tsv"
     for number, line in enumerate(_lines(path), 1):
-        query, *rest = line.split("\t")
-        if query not in queries:  # the head of the table is no query either
-            continue
-        if len(rest) != 2 or not rest[1].strip().lstrip("-").isdigit():
+        query, *rest = line.split("\t") if "\t" in line else line.split()
+        if number == 1 and rest and rest[-1] in ("score", "relevance"):
+            continue  # the head of the table
+        if (
+            len(rest) not in ((2, 3) if "\t" in line else (3,))
+            or not rest[-1].strip().lstrip("-").isdigit()
+        ):
             raise CitewellError(f"{path}, line {number}: must be query, document, whole number")
-        qrels.setdefault(query, {})[rest[0]] = int(rest[1])
-    return BeirSet(folder.name, documents, queries, qrels)
+        qrels.setdefault(query, {})[rest[-2].replace("%20", " ")] = int(rest[-1])
+    return qrels
+
+
+def read_run(path: Path) -> Run:
+    """Read a TREC run: query Q0 document rank score tag."""
+    run: Run = {}
+    for number, line in enumerate(_lines(path), 1):
+        parts = line.split()
+        try:
+            query, _, document, _, score, *_ = parts
+            run.setdefault(query, {})[document.replace("%20", " ")] = float(score)
+        except ValueError:
+            raise CitewellError(
+                f"{path}, line {number}: must be query Q0 document rank score tag"
+            ) from None
+    return run
+
+
+def write_qrels(path: Path, qrels: Qrels) -> None:
+    """Write TREC qrels: query 0 document grade."""
+    with path.open("w", encoding="utf-8") as file:
+        for query, judged in qrels.items():
+            for document, grade in judged.items():
+                file.write(f"{query} 0 {document.replace(' ', '%20')} {grade}\n")
 
 
 def write_run(path: Path, run: Mapping[str, Mapping[str, float]], tag: str = "citewell") -> None:

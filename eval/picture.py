@@ -33,21 +33,23 @@ def bars(title: str, rows: Mapping[str, Estimate]) -> str:
 
 def curve(
     title: str, across: str, up: str, lines: Mapping[str, Sequence[tuple[float, float]]],
-    mark: tuple[float, float] | None = None,
+    mark: tuple[float, float] | None = None, right: float = 1.0,
 ) -> str:  # fmt: skip
-    """Return curves through (x, y) points, both 0..1; `mark` rings the operating point."""
+    """Return curves through (x, y) points, y 0..1 and x 0..`right`; `mark` rings one of them."""
     left, top, side = 60, 46, 340
     parts = [_text(12, 24, title, weight="bold", size=15)]
     for step in range(6):
         x, y = left + side * step / 5, top + side * (1 - step / 5)
         parts += [
             f'<path d="M{x:.0f} {top}v{side}M{left} {y:.0f}h{side}" stroke="{_GRID}"/>',
-            _text(x, top + side + 16, f"{step / 5:g}", anchor="middle"),
+            _text(x, top + side + 16, f"{right * step / 5:.3g}", anchor="middle"),
             _text(left - 6, y + 4, f"{step / 5:g}", anchor="end"),
         ]
     for number, (label, points) in enumerate(lines.items()):
-        color = (_BAR, "#b4552d", "#53618f", "#8a6d1f")[number % 4]
-        path = " ".join(f"{left + side * x:.1f},{top + side * (1 - y):.1f}" for x, y in points)
+        color = (_BAR, "#b4552d", "#53618f", "#8a6d1f", "#7a3b73")[number % 5]
+        path = " ".join(
+            f"{left + side * x / right:.1f},{top + side * (1 - y):.1f}" for x, y in points
+        )
         parts += [
             f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>',
             f'<path d="M{left + side + 20} {top + 14 + 22 * number}h22" stroke="{color}" '
@@ -55,7 +57,7 @@ def curve(
             _text(left + side + 48, top + 18 + 22 * number, label),
         ]
     if mark:
-        x, y = left + side * mark[0], top + side * (1 - mark[1])
+        x, y = left + side * mark[0] / right, top + side * (1 - mark[1])
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="{_INK}" '
             'stroke-width="2"/>'
@@ -66,6 +68,18 @@ def curve(
         f"{_text(0, 0, up, anchor='middle')}</g>",
     ]
     return _svg(top + side + 50, title, parts)
+
+
+def spread(title: str, waits: Mapping[str, Sequence[float]]) -> str:
+    """Return, for each line, which share of its questions was answered within how many ms."""
+    right = max(sorted(ms)[int(0.98 * (len(ms) - 1))] for ms in waits.values()) * 1.05
+    lines = {}
+    for label, ms in waits.items():
+        ordered = sorted(ms)
+        steps = range(0, 101, 2)
+        points = [(ordered[round(p / 100 * (len(ordered) - 1))], p / 100) for p in steps]
+        lines[label] = [(min(x, right), y) for x, y in points]
+    return curve(title, "milliseconds", "share of questions answered", lines, right=right)
 
 
 def _scale(height: int) -> list[str]:

@@ -11,7 +11,18 @@ from typing import Any
 
 from bot.pipeline import Assistant
 from bot.settings import Settings
-from eval import abstention, answers, approved, fit, retrieval, safety, speed, wording
+from eval import (
+    abstention,
+    answers,
+    approved,
+    beir,
+    fit,
+    growth,
+    retrieval,
+    safety,
+    speed,
+    wording,
+)
 from eval.formats import (
     FOLLOWUPS,
     GOLDEN,
@@ -20,13 +31,11 @@ from eval.formats import (
     SAFETY,
     UNANSWERABLE,
     Question,
-    read_beir,
     read_questions,
     write_run,
 )
 from eval.picture import bars, curve
 from eval.statistics import Estimate
-from index.embed import open_encoder
 from index.errors import CitewellError, DataFolderError
 
 _MOST_FAULTS = 40
@@ -56,27 +65,20 @@ class Bench:
         return parts | ({"hard": self.hard} if self.hard else {})
 
 
-def run(
-    what: str, settings: Settings, *, questions: Path | None, beir: Path | None, out: Path
-) -> str:
+def run(what: str, settings: Settings, *, questions: Path | None, out: Path) -> str:
     """Score `what` ("all" is every part of the table below), write the report, return it as text.
 
     With `questions` of one's own "all" leaves out what is measured on the shipped pages only.
     "fit" and "fit-triage" write no report: they return and write what was learnt.
     """
-    if what not in ("all", "speed", "fit", "fit-triage", *PARTS):
-        known = ", ".join(("all", "speed", "fit", "fit-triage", *PARTS))
+    if what not in ("all", *ALONE, "fit", "fit-triage", *PARTS):
+        known = ", ".join(("all", *ALONE, "fit", "fit-triage", *PARTS))
         raise CitewellError(f"cannot score '{what}'; choose {known}")
     if what == "fit-triage":
         from eval import fit_triage
 
         return fit_triage.run(read_questions(PHRASINGS))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataFolderError(f"the report folder {out} cannot be written ({error})") from None
-    if beir is not None:
-        return _write(_beir(settings, beir, out), out)
+    _make(out)
     asked = read_questions(questions or GOLDEN)
     hard = [] if questions else read_questions(HARD)
     bench = Bench(Assistant.open(settings), asked, hard, out)
@@ -86,11 +88,42 @@ def run(
     report: Report = {"index": _index(bench.assistant)}
     every = [*PARTS] if questions is None else [*OF_ANY_PAGES]
     for name in every if what == "all" else [what]:
-        part, pictures = (PARTS | {"speed": _speed})[name](bench)
+        part, pictures = (PARTS | ALONE)[name](bench)
         report |= part
         for file, picture in pictures.items():
             (out / file).write_text(picture, "utf-8")
     return _write(report, out)
+
+
+def run_retrieval(
+    settings: Settings, folders: Sequence[Path], runs: Sequence[Path], *, qrels: Path | None,
+    baselines: bool, variants: bool, for_programs: bool, out: Path,
+) -> str:  # fmt: skip
+    """Score retrieval on BEIR folders, or TREC runs that exist, and return the table or JSON."""
+    _make(out)
+    if runs and folders:
+        raise CitewellError("give --beir to search or --run to score what was found, not both")
+    if runs and not qrels:
+        raise CitewellError("--run needs --qrels FILE: which documents answer which question")
+    if runs and qrels:
+        tables, scores = beir.score_runs(runs, qrels)
+    else:
+        tables, scores = beir.score_folders(
+            folders, settings.index, out,
+            qrels=qrels, with_baselines=baselines, with_variants=variants,
+        )  # fmt: skip
+    report: Report = {title: _plain(rows) for title, rows in tables.items()}
+    if "means" in scores:
+        report["means over the sets"] = {k: f"{v:.4f}" for k, v in scores["means"].items()}
+    text = _write(report, out)
+    return beir.as_json(scores) if for_programs else text
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderError(f"the report folder {out} cannot be written ({error})") from None
 
 
 def _index(assistant: Assistant) -> Report:
@@ -103,10 +136,35 @@ def _index(assistant: Assistant) -> Report:
 
 def _speed(bench: Bench) -> tuple[Report, Pictures]:
     asked = [q.text for q in bench.asked if q.kind == "answer"]
-    ratios = speed.measure(bench.assistant, asked)
-    limits = speed.LIMITS
-    rows = {n: {"ratio": round(ratio, 3), "limit": limits[n]} for n, ratio in ratios.items()}
+    found = speed.measure(bench.assistant, asked)
+    rows: Report = {n: {"ratio": round(r, 3), "limit": limit} for n, (r, limit) in found.items()}
+    rows["ten nearest, as full precision finds them"] = (
+        f"{speed.agreement(bench.assistant, asked):.4f}"
+    )
     return {"speed": rows}, {}
+
+
+def _growth(bench: Bench) -> tuple[Report, Pictures]:
+    rows = list(growth.grown(growth.SIZES[:3]))  # the million takes hours: by growth.grown alone
+    table = growth.table(rows)
+    (bench.out / "growth.md").write_text(table + "\n", "utf-8")
+    sizes = [math.log10(row.passages) for row in rows]
+    lines = {
+        label: [(x, getattr(row, name) / most) for x, row in zip(sizes, rows, strict=True)]
+        for name, label in _GROWING.items()
+        if (most := max(getattr(row, name) for row in rows))
+    }
+    picture = curve(
+        "How the index grows", "passages, power of ten", "share of the largest", lines,
+        right=max(sizes),
+    )  # fmt: skip
+    return {"growth": table.splitlines()}, {"growth.svg": picture}
+
+
+_GROWING = {
+    "build_s": "build time", "build_mb": "memory of building",
+    "reader_own_mb": "memory of a reader", "p50_ms": "retrieval p50", "p95_ms": "retrieval p95",
+}  # fmt: skip
 
 
 def _retrieval(bench: Bench) -> tuple[Report, Pictures]:
@@ -204,6 +262,8 @@ PARTS: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {
     "abstention": _abstention, "safety": _safety, "wording": _wording,
     "approved": _approved,
 }  # fmt: skip
+ALONE: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {"speed": _speed, "growth": _growth}
+"""What takes minutes, and is scored only when it is asked for."""
 OF_ANY_PAGES = ("retrieval", "answers", "safety")
 
 
@@ -221,13 +281,6 @@ def as_text(report: Mapping[str, Any], last: Mapping[str, Any]) -> str:
             before = last.get(title, {}).get(name) if isinstance(last.get(title), dict) else None
             lines.append(f"  {name:44} {_shown(value)}{_change(value, before)}")
     return "\n".join(lines).strip() + "\n"
-
-
-def _beir(settings: Settings, folder: Path, out: Path) -> dict[str, Any]:
-    beir = read_beir(folder)
-    found = retrieval.run_beir(beir, open_encoder(settings.index), settings.index)
-    write_run(out / f"run.{beir.name}.trec", found)
-    return {f"retrieval ({beir.name})": _plain(retrieval.score(beir.qrels, found))}
 
 
 def _require_pages(asked: Sequence[Question], assistant: Assistant) -> None:

@@ -5,23 +5,16 @@ A page's score is its best passage's. "Right page in the top 5" is Success@5.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import ir_measures
 from ir_measures import RR, R, Success, nDCG
 
 from bot.pipeline import Assistant, Part, merged
 from eval.answers import turns_before
-from eval.formats import BeirSet, Qrels, Question, Run
+from eval.formats import Qrels, Question, Run
 from eval.statistics import Estimate, mean
-from index.build import index_documents
-from index.embed import Encoder
-from index.markup import Block, render
-from index.retrieve import Retriever
-from index.settings import IndexSettings
-from index.types import Document, Hit
+from index.types import Hit
 
 MEASURES = (nDCG @ 10, Success @ 1, Success @ 3, Success @ 5, R @ 5, RR)
 _DEPTH = 50
@@ -64,18 +57,6 @@ def follow_ups(questions: Sequence[Question], assistant: Assistant) -> dict[str,
 def _recall(question: Question, found: Sequence[Part]) -> float:
     pages = set(list(by_page(merged(found)))[:5])
     return len(pages & set(question.pages)) / len(question.pages)
-
-
-def run_beir(beir: BeirSet, encoder: Encoder, settings: IndexSettings) -> Run:
-    """Index a BEIR set in a temporary folder, passages and all, and retrieve for its queries."""
-    documents = [
-        Document(i, title, render(map(Block, text.split("\n")))[0])
-        for i, title, text in beir.documents
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        index_documents([d for d in documents if d.text], Path(folder), encoder, settings)
-        retriever = Retriever(Path(folder), encoder, settings)
-        return {i: by_page(retriever.retrieve(beir.queries[i], count=_DEPTH)) for i in beir.qrels}
 
 
 def by_page(hits: Sequence[Hit]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,15 @@ def mean(values: Sequence[float]) -> Estimate:
     draws = np.random.default_rng(SEED).choice(sample, (_RESAMPLES, len(sample))).mean(axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
     return Estimate(float(sample.mean()), float(low), float(high), len(sample))
+
+
+def difference(one: Mapping[str, float], other: Mapping[str, float]) -> Estimate:
+    """Return the mean of one minus other over the questions of both: the paired bootstrap.
+
+    Questions are resampled, not systems (Efron and Tibshirani 1993): a hard question is hard for
+    both, and says nothing about which is better.
+    """
+    return mean([one[question] - other[question] for question in one if question in other])
 
 
 def share(successes: Sequence[bool]) -> Estimate:

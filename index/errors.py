@@ -29,6 +29,10 @@ class IndexDamagedError(CitewellError):
     """The index's files cannot be read."""
 
 
+class IndexUnavailableError(CitewellError):
+    """The Chroma server that holds the vectors does not answer. It may again, any time."""
+
+
 class IndexBusyError(CitewellError):
     """Another process is writing this index."""
 

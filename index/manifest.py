@@ -2,6 +2,7 @@
 
     DATA/manifest.json            names the generation that answers
     DATA/generations/<name>/      one whole index: pages.jsonl, bm25/, chroma/, manifest.json
+                                  (chroma/ unless `chroma.url` names a server)
     DATA/lock                     held while a build runs; the system frees it if the build dies
 
 A build writes a new generation beside the others, then replaces `manifest.json` by renaming a
@@ -11,9 +12,10 @@ finished file over it (POSIX rename is atomic). Killed anywhere, the old one sti
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +29,7 @@ from index.errors import (
     IndexDamagedError,
     IndexMismatchError,
     IndexMissingError,
+    IndexUnavailableError,
 )
 from index.files import sync_folder, write_synced
 
@@ -34,6 +37,10 @@ KEPT = 2
 """Generations kept: the one that answers, and one more, for readers still in it and to go back
 to."""
 
+Drop = Callable[[str], None]
+"""Deletes what lies outside the data folder of a generation, by its name."""
+
+_log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 _GENERATIONS = "generations"
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
@@ -42,7 +49,10 @@ _UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides how text becomes vectors. Two indexes of one recipe are alike."""
+    """Everything that decides how text becomes vectors, and how they are kept.
+
+    Two indexes of one recipe are alike. `chroma` is where the graph is: "folder" or "server".
+    """
 
     model: str
     weights_sha256: str
@@ -50,6 +60,8 @@ class Recipe:
     window: int
     chunk_version: int
     load_version: int
+    store_version: int = 1
+    chroma: str = "folder"
 
     @property
     def identity(self) -> ModelIdentity:
@@ -156,7 +168,7 @@ def generation_folder(data: Path, generation: str) -> Path:
     return data / _GENERATIONS / generation
 
 
-def swap(data: Path, manifest: Manifest) -> Manifest:
+def swap(data: Path, manifest: Manifest, drop: Drop = lambda generation: None) -> Manifest:
     """Make `manifest`'s generation the one that answers, and drop the oldest ones.
 
     Returns the manifest with the size of every file, by which a damaged one is told on opening.
@@ -169,7 +181,10 @@ def swap(data: Path, manifest: Manifest) -> Manifest:
     write_synced(folder / _MANIFEST, _as_json(manifest))
     sync_folder(folder)
     _let_answer(data, manifest)
-    prune(data, before)
+    try:
+        prune(data, before, drop)
+    except IndexUnavailableError as error:
+        _log.warning("an old generation goes with the next build: %s", error)
     return manifest
 
 
@@ -184,11 +199,12 @@ def require_whole(manifest: Manifest, folder: Path) -> None:
             raise ValueError(f"{name} is not as it was written")
 
 
-def prune(data: Path, before: str = "") -> None:
+def prune(data: Path, before: str = "", drop: Drop = lambda generation: None) -> None:
     """Delete generations a killed build left half made, and all finished ones but two.
 
     The one that answers stays, and of the others `before`, else the newest: after going back, the
-    one that answered is older than the one that was left.
+    one that answered is older than the one that was left. A folder is the record of what `drop`
+    has to delete: it goes last, and before that it stops being a finished one.
     """
     current = _answering(data)
     others = [folder.name for folder in _finished(data) if folder.name != current]
@@ -196,6 +212,8 @@ def prune(data: Path, before: str = "") -> None:
     kept = {current, *others[: KEPT - 1]}
     for folder in (data / _GENERATIONS).glob("*"):
         if folder.name not in kept:
+            (folder / _MANIFEST).unlink(missing_ok=True)
+            drop(folder.name)
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,15 +1,16 @@
-"""Question -> [Hit]: dense and lexical search, fused. Also a LangChain BaseRetriever."""
+"""Question -> [Hit]: dense and lexical search, blended. Also a LangChain BaseRetriever."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document as LangChainDocument
 from langchain_core.retrievers import BaseRetriever
@@ -17,20 +18,24 @@ from pydantic import ConfigDict
 
 from index.build import recipe
 from index.embed import Encoder, Vectors
-from index.errors import CitewellError
-from index.fuse import fuse
+from index.errors import CitewellError, IndexUnavailableError
+from index.generation import Generation, open_generation
 from index.glossary import Expansion, Glossary
 from index.manifest import read_manifest, require
-from index.settings import IndexSettings
+from index.rank import blend
+from index.settings import ChromaSettings, IndexSettings
 from index.spelling import Speller
-from index.store import Generation, open_generation
 from index.terms import Terms
 from index.text import terms
 from index.types import Chunk, Document, Hit
 
 _log = logging.getLogger(__name__)
 _POOL = 100
-"""Passages each side may bring to the fusion."""
+"""Passages each side may bring."""
+_ENOUGH = 10
+"""Mentions from which on no more are counted."""
+_LOOKED_AT = 200
+"""Passages that are looked at for mentions at most: those with the best BM25."""
 
 
 @dataclass(frozen=True)
@@ -39,50 +44,53 @@ class _Opened:
     changed_at: int
 
     @cached_property
-    def chunks_by_id(self) -> dict[str, Chunk]:
-        return {chunk.id: chunk for chunk in self.generation.chunks}
-
-    @cached_property
     def speller(self) -> Speller:
-        generation = self.generation
-        pages = (t for d in generation.documents.values() for t in (d.title, d.text, *d.aliases))
-        return Speller((*pages, *(n for names in generation.glossary.values() for n in names)))
+        return Speller.of_counts(self.generation.word_counts())
 
     @cached_property
     def glossary(self) -> Glossary:
-        generation = self.generation
-        return Glossary.of(generation.documents.values(), generation.glossary)
+        return Glossary.of(self.generation.pages.named(), self.generation.glossary)
 
     @cached_property
     def terms(self) -> Terms:
         return Terms(self.generation.meanings)
 
     @cached_property
-    def said(self) -> tuple[str, ...]:
-        documents = self.generation.documents.values()
-        return tuple(f" {' '.join(terms(f'{d.title} {d.text}'))} " for d in documents)
+    def mentions(self) -> Callable[[tuple[str, ...]], int]:
+        return lru_cache(maxsize=4096)(self._mentions)
 
-    @cached_property
-    def document_frequency(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for chunk in self.generation.chunks:
-            for term in {*terms(chunk.embedded_text), *terms(" ".join(chunk.document.aliases))}:
-                counts[term] = counts.get(term, 0) + 1
-        return counts
+    def _mentions(self, phrase: tuple[str, ...]) -> int:
+        generation = self.generation
+        positions = generation.lexical.holding(phrase)
+        if len(positions) > _LOOKED_AT:
+            scores = generation.lexical.scores_of(phrase, positions)
+            positions = positions[(-scores).argsort(kind="stable")[:_LOOKED_AT]]
+        wanted = f" {' '.join(phrase)} "
+        found = 0
+        for page in dict.fromkeys(map(generation.pages.page_at, positions.tolist())):
+            document, _ = generation.pages.page(page)
+            found += f" {' '.join(terms(f'{document.title} {document.text}'))} ".count(wanted)
+            if found >= _ENOUGH:
+                break
+        return min(found, _ENOUGH)
 
 
 class Retriever:
     """Searches the generation that answers, and moves to a new one when it is swapped in."""
 
-    def __init__(self, data: Path, encoder: Encoder, settings: IndexSettings) -> None:
+    def __init__(
+        self, data: Path, encoder: Encoder, settings: IndexSettings,
+        chroma: ChromaSettings = ChromaSettings(),  # noqa: B008
+    ) -> None:  # fmt: skip
         """Open the index in `data`.
 
-        Raises IndexMissingError, IndexDamagedError, or IndexMismatchError if it was made with
-        another model or other parameters than `encoder` and `settings`.
+        Raises IndexMissingError, IndexDamagedError, IndexUnavailableError, or IndexMismatchError
+        if it was made with another model or other parameters than `encoder` and the settings.
         """
         self._data = data
         self._encoder = encoder
         self._settings = settings
+        self._chroma = chroma
         self._opened = self._open()
         self._before: _Opened | None = None
         self._refused_at = 0
@@ -94,9 +102,9 @@ class Retriever:
         return self._encoder
 
     @property
-    def documents(self) -> dict[str, Document]:
-        """Every page that can be quoted, by id."""
-        return dict(self._opened.generation.documents)
+    def documents(self) -> Mapping[str, Document]:
+        """Every page that can be quoted, by id; each is read when it is asked for."""
+        return self._opened.generation.documents
 
     @property
     def terms(self) -> Terms:
@@ -121,19 +129,21 @@ class Retriever:
         return self._opened.glossary.expand(question)
 
     def mentions(self, phrase: Sequence[str]) -> int:
-        """Count how often the pages say these stemmed terms one after the other."""
-        wanted = f" {' '.join(phrase)} "
-        return sum(text.count(wanted) for text in self._opened.said)
+        """Count how often the pages say these stemmed terms one after the other, up to ten times.
+
+        Pages are looked at that hold a passage with all of the terms.
+        """
+        return self._opened.mentions(tuple(phrase))
 
     def share(self, term: str) -> float:
         """Return in which part of the passages a stemmed term stands, 0..1."""
-        opened = self._opened
-        return opened.document_frequency.get(term, 0) / len(opened.generation.chunks)
+        lexical = self._opened.generation.lexical
+        return lexical.document_frequency(term) / len(lexical)
 
     def rarity(self, term: str) -> float:
         """Return the inverse document frequency of a stemmed term, BM25's form, over passages."""
-        total = len(self._opened.generation.chunks)
-        count = self._opened.document_frequency.get(term, 0)
+        lexical = self._opened.generation.lexical
+        total, count = len(lexical), lexical.document_frequency(term)
         return math.log(1 + (total - count + 0.5) / (count + 0.5))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -147,72 +157,81 @@ class Retriever:
 
     def passages_of(self, document: Document) -> list[Chunk]:
         """Return the passages of one page, in its order."""
-        return [c for c in self._opened.generation.chunks if c.document is document]
+        return list(self._opened.generation.passages_of(document.id))
 
     def retrieve(self, question: str, *, count: int = 8) -> list[Hit]:
         """Return the `count` best passages for a standalone question, best first.
 
-        How near a passage is in meaning is the mean of its own similarity and that of its best
-        sentence: one sentence that answers is worth as much as a passage on the subject.
+        Each side brings its hundred best; all of them are then scored by both (`index.rank`).
         """
-        opened = self._current()
-        generation = opened.generation
+        generation = self._current(wait=False).generation
         asked = self._encoder.encode_question(question)
-        dense = generation.nearest(asked, _POOL)
-
-        def by_sentence(chunk_id: str) -> tuple[float, ...]:
-            return tuple((generation.sentence_vectors(chunk_id) @ asked).tolist())
-
-        by_position = generation.lexical.scores(terms(question))
-        strongest = sorted(by_position, key=lambda at: (-by_position[at], at))[:_POOL]
-        lexical = {generation.chunks[at].id: by_position[at] for at in strongest}
-        sentences = {i: by_sentence(i) for i in dense}
-        near = {i: (cosine + max(sentences[i])) / 2 for i, cosine in dense.items()}
-        fused = fuse(near, lexical, dense_weight=self._settings.dense_weight)
+        wanted = terms(question)
+        nearest = generation.nearest(asked, _POOL)
+        found, _ = generation.lexical.top(wanted, _POOL)
+        pool = np.union1d(nearest, found)
+        cosines = generation.vectors.similarities(asked, pool)
+        sentences = generation.vectors.sentence_similarities(asked, pool)
+        best = np.array([own.max() for own in sentences], dtype=np.float32)
+        lexical = generation.lexical.scores_of(wanted, pool)
+        scores = blend(cosines, best, lexical, lexical_weight=self._settings.lexical_weight)
+        near = {*nearest.tolist()}
         return [
             Hit(
-                opened.chunks_by_id[i],
+                generation.chunks[position],
                 rank,
-                score,
-                dense.get(i),
-                lexical.get(i),
-                sentences.get(i) or by_sentence(i),
+                float(scores[at]),
+                float(cosines[at]) if position in near else None,
+                float(lexical[at]) or None,
+                tuple(sentences[at].tolist()),
             )
-            for rank, (i, score) in enumerate(fused[:count], 1)
+            for rank, at in enumerate(np.lexsort((pool, -scores))[:count].tolist(), 1)
+            for position in (int(pool[at]),)
         ]
 
-    def tuned(self, dense_weight: float, count: int | None = None) -> Retriever:
+    def tuned(self, lexical_weight: float, count: int | None = None) -> Retriever:
         """Return a retriever over what is open now that weighs otherwise, for a few questions.
 
         It stays on this generation. With a `count` it returns that many passages, whatever it is
         asked for.
         """
-        settings = self._settings.model_copy(update={"dense_weight": dense_weight})
+        settings = self._settings.model_copy(update={"lexical_weight": lexical_weight})
         return _Tuned(self._current(), self._encoder, settings, count)
 
-    def _current(self) -> _Opened:
-        """Move to the generation swapped in, if one was; the one before stays for late readers."""
+    def _current(self, *, wait: bool = True) -> _Opened:
+        """Move to the generation swapped in, if one was; the one before stays for late readers.
+
+        Unless told to `wait`, answer from the one before while another thread opens the new one.
+        """
         changed_at = self._changed_at()
         if changed_at in (0, self._opened.changed_at, self._refused_at):
             return self._opened
-        with self._opening:
-            if changed_at == self._opened.changed_at:
-                return self._opened
-            try:
-                fresh = self._open()
-            except (CitewellError, OSError) as error:
-                self._refused_at = changed_at
-                _log.warning("staying on the index already open: %s", error)
-                return self._opened
-            if self._before:
-                self._before.generation.close()
-            self._before, self._opened = self._opened, fresh
+        if not self._opening.acquire(blocking=wait):
+            return self._opened
+        try:
+            if changed_at != self._opened.changed_at:
+                self._move(changed_at)
+        finally:
+            self._opening.release()
         return self._opened
 
+    def _move(self, changed_at: int) -> None:
+        try:
+            fresh = self._open()
+        except (CitewellError, OSError) as error:
+            if not isinstance(error, IndexUnavailableError):  # which passes
+                self._refused_at = changed_at
+            _log.warning("staying on the index already open: %s", error)
+            return
+        if self._before:
+            self._before.generation.close()
+        self._before, self._opened = self._opened, fresh
+
     def _open(self) -> _Opened:
-        require(read_manifest(self._data), recipe(self._encoder, self._settings), self._data)
+        wanted = recipe(self._encoder, self._settings, self._chroma)
+        require(read_manifest(self._data), wanted, self._data)
         changed_at = self._changed_at()
-        return _Opened(open_generation(self._data), changed_at)
+        return _Opened(open_generation(self._data, self._chroma), changed_at)
 
     def _changed_at(self) -> int:
         """Return when the manifest was swapped in, 0 if it cannot be seen."""
@@ -236,7 +255,7 @@ class _Tuned(Retriever):
     def retrieve(self, question: str, *, count: int = 8) -> list[Hit]:
         return super().retrieve(question, count=self._count or count)
 
-    def _current(self) -> _Opened:
+    def _current(self, *, wait: bool = True) -> _Opened:
         return self._opened
 
 

@@ -23,6 +23,14 @@ class CorpusSettings(BaseModel):
     allow_private_addresses: bool = False
 
 
+class ChromaSettings(BaseModel):
+    """Where the vectors are searched: `[chroma]`. Without a `url`, in the data folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field("", pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")
+
+
 class IndexSettings(BaseModel):
     """How pages become passages: `[index]`. A change here needs `citewell index`."""
 
@@ -33,4 +41,4 @@ class IndexSettings(BaseModel):
     languages: tuple[str, ...] = ("en",)
     download_model: bool = False
     passage_tokens: int = Field(160, ge=32, le=2000)
-    dense_weight: float = Field(0.8, ge=0, le=1)
+    lexical_weight: float = Field(0.1, ge=0, le=1)

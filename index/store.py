@@ -1,216 +1,217 @@
-"""One generation on disk: passages in Chroma, pages beside them. The only home of chromadb.
+"""Chroma: in a generation's folder or, by `chroma.url`, in a server. The only home of chromadb.
 
-Chroma gives cosine *distances*; what leaves this module are similarities, 1 - distance. Texts are
-kept once, in the pages: Chroma holds vectors and where each passage stands.
+Chroma says which passages are nearest, by position, and nothing else: it keeps neither texts nor
+scores. No request goes anywhere but to that server.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import chromadb
+import httpx
 import numpy as np
-import numpy.typing as npt
-from chromadb.config import Settings as ChromaSettings
-from chromadb.errors import ChromaError
+from chromadb.api.fastapi import FastAPI
+from chromadb.config import Settings, System
+from chromadb.errors import ChromaError, NotFoundError
 
-from index import glossary
 from index.embed import Vectors
-from index.errors import IndexDamagedError
-from index.lexical import LexicalIndex
-from index.manifest import Manifest, generation_folder, read_manifest, require_whole
-from index.sentences import Span
-from index.terms import Meanings
-from index.types import Chunk, Document, Reference, Source
+from index.errors import IndexUnavailableError
+from index.pages import Positions
+from index.settings import ChromaSettings
+from index.vectors import Half
 
-_COLLECTION = "passages"
-_PAGES = "pages.jsonl"
-_SENTENCES = "sentences.npy"
-_BM25 = "bm25"
-_GLOSSARY = "glossary.json"
-_TERMS = "terms.json"
-_CONFIGURATION: Any = {
-    "hnsw": {
-        "space": "cosine", "ef_construction": 200, "ef_search": 200,
-        # written to disk with the first batch: below its threshold Chroma keeps the graph in its
-        # log only, and every reader writes the files anew, where a kill could cut them short
-        "sync_threshold": 2, "batch_size": 2,
-    }
-}  # fmt: skip
+_BATCH_BYTES = 8_000_000
+"""Vectors sent to Chroma at once; a server takes requests of 40 MB."""
+_PART = 250_000
+"""Passages after which Chroma writes its graph: until then it keeps them in its log, too."""
+_ASKING = httpx.Timeout(10, connect=3)
+"""Seconds a visitor may have to wait for a server that hangs."""
+_WRITING = httpx.Timeout(600, connect=3)
 
 
-@dataclass(frozen=True)
-class Generation:
-    """An opened generation: everything retrieval needs, read-only."""
+class Nearest:
+    """The collection of one generation, for reading. Thread-safe."""
 
-    manifest: Manifest
-    documents: Mapping[str, Document]
-    chunks: tuple[Chunk, ...]
-    lexical: LexicalIndex
-    glossary: glossary.Entries
-    meanings: Meanings
-    _sentences: Vectors
-    _client: Any
-    _collection: chromadb.Collection
+    def __init__(self, folder: Path, chroma: ChromaSettings, one: Vectors) -> None:
+        """Open the collection of the generation in `folder`; `one` is any of its vectors.
+
+        Raises IndexUnavailableError if the server does not answer, ValueError if it, or the
+        folder, holds nothing that can be read.
+        """
+        try:
+            self._chroma = _connect(folder, chroma.url, _ASKING)
+            with self._chroma.kept():
+                with self._chroma.asked():
+                    self._collection = self._chroma.get(_name(folder.name))
+                    self.passages = self._collection.count()
+                self.find(one, 1)  # the graph is read now, while its files are there for certain
+        except ChromaError as error:
+            raise ValueError(str(error)) from error
+
+    def find(self, vector: Vectors, count: int) -> Positions:
+        """Return the positions of the `count` passages nearest to a unit vector, nearest first."""
+        with self._chroma.asked():
+            found = self._collection.query(
+                query_embeddings=vector[np.newaxis], n_results=min(count, self.passages), include=[]
+            )
+        return np.array(found["ids"][0], dtype=np.int64)
 
     def close(self) -> None:
-        """Give back Chroma's files; nothing may be asked of this generation afterwards."""
-        self._client.close()
-
-    def nearest(self, vector: Vectors, count: int) -> dict[str, float]:
-        """Return the cosine similarity of the `count` passages nearest to `vector`, by chunk id."""
-        found = self._collection.query(
-            query_embeddings=vector[np.newaxis], n_results=min(count, len(self.chunks)),
-            include=["distances"],
-        )  # fmt: skip
-        distances = (found["distances"] or [[]])[0]
-        return {i: 1.0 - d for i, d in zip(found["ids"][0], distances, strict=True)}
-
-    @cached_property
-    def _rows(self) -> dict[str, slice]:
-        ends = np.cumsum([len(chunk.sentences) for chunk in self.chunks]).tolist()
-        starts = [0, *ends]
-        return {c.id: slice(a, b) for c, a, b in zip(self.chunks, starts, ends, strict=False)}
-
-    def sentence_vectors(self, chunk_id: str) -> Vectors:
-        """Return the unit vectors of a passage's sentences, shape (sentences, dimensions)."""
-        rows: Vectors = self._sentences[self._rows[chunk_id]].astype(np.float32)
-        return rows
-
-    def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        """Return the stored vectors of those `ids` that this generation holds."""
-        found = self._collection.get(ids=list(ids), include=["embeddings"])
-        rows = np.asarray(found["embeddings"], dtype=np.float32)
-        return dict(zip(found["ids"], rows, strict=True))
+        """Give back what Chroma holds; nothing may be asked afterwards."""
+        self._chroma.close()
 
 
-class GenerationWriter:
-    """Fills a new generation's folder. Nothing reads it until the manifest names it."""
+def fill(folder: Path, settings: ChromaSettings, rows: Half) -> None:
+    """Write the vectors of all passages, by position, into a new collection.
+
+    Raises IndexUnavailableError.
+    """
+    chroma = _connect(folder, settings.url, _WRITING)
+    try:
+        with chroma.asked():
+            parts = -(-len(rows) // _PART)
+            collection = chroma.create(_name(folder.name), _graph(len(rows) // parts))
+            step = min(chroma.most_at_once(), max(1, _BATCH_BYTES // (4 * rows.shape[1])))
+            for part in np.array_split(np.arange(len(rows)), parts):
+                for at in np.array_split(part, -(-len(part) // step)):
+                    vectors = rows[at[0] : at[-1] + 1].astype(np.float32)
+                    collection.add(ids=[str(i) for i in at.tolist()], embeddings=vectors)
+            # Chroma clears its log when it is asked; no visitor shall wait for that
+            collection.query(query_embeddings=rows[:1].astype(np.float32), n_results=1, include=[])
+    finally:
+        chroma.close()  # Chroma's own threads may write until then
+    chroma.shrink()
+
+
+def drop_collection(chroma: ChromaSettings, generation: str) -> None:
+    """Delete what a server holds of a generation, if anything. Raises IndexUnavailableError."""
+    if not chroma.url:
+        return
+    server = _Server(chroma.url, _WRITING)
+    try:
+        with server.asked():
+            server.delete(_name(generation))
+    except NotFoundError:
+        pass
+    finally:
+        server.close()
+
+
+def _graph(passages: int) -> Any:
+    """Return the configuration of a collection whose parts hold at least so many passages.
+
+    Chroma writes its graph to disk whenever `sync_threshold` passages have come: here at the end of
+    every part, so with the last passage of all. What comes after the last time stays in its log
+    only, and every reader would write the files anew, where a kill could cut them short.
+
+    With `ef_search` 200 and 400 one question in a hundred missed one of its 100 nearest passages
+    even among the 900 shipped ones, another after each build; with 1,000 none does.
+    """
+    return {
+        "hnsw": {
+            "space": "cosine", "ef_construction": 200, "ef_search": 1000,
+            "sync_threshold": passages, "batch_size": passages,
+        }
+    }  # fmt: skip
+
+
+def _name(generation: str) -> str:
+    """Return the name of a generation's collection; generations of other clinics have others."""
+    return f"citewell-{generation}"
+
+
+class _Chroma:
+    """Chroma in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Create the folder."""
-        folder.mkdir(parents=True)
         self._folder = folder
-        self._sentences: dict[str, npt.NDArray[np.float16]] = {}
-        self._vectors: dict[str, Vectors] = {}
+        settings = Settings(anonymized_telemetry=False)
+        self._client: Any = chromadb.PersistentClient(path=str(folder), settings=settings)
 
-    def add(self, chunks: Sequence[Chunk], vectors: Vectors, sentences: Sequence[Vectors]) -> None:
-        """Take passages with their vectors, shape (len(chunks), dimensions), and sentences'."""
-        for chunk, vector, rows in zip(chunks, vectors, sentences, strict=True):
-            self._vectors[chunk.id] = vector
-            self._sentences[chunk.id] = rows.astype(np.float16)
-
-    def finish(
-        self, chunks: Sequence[Chunk], documents: Sequence[Document], entries: glossary.Entries,
-        meanings: Meanings,
-    ) -> None:  # fmt: skip
-        """Write the pages, the glossary, the terms, the lexical index and the vectors."""
-        glossary.save(entries, self._folder / _GLOSSARY)
-        (self._folder / _TERMS).write_text(json.dumps(meanings, ensure_ascii=False), "utf-8")
-        with (self._folder / _PAGES).open("w", encoding="utf-8") as file:
-            by_page: dict[str, list[Chunk]] = {d.id: [] for d in documents}
-            for chunk in chunks:
-                by_page[chunk.document.id].append(chunk)
-            for document in documents:
-                cuts = [(c.id, c.headings, c.sentences) for c in by_page[document.id]]
-                file.write(json.dumps([asdict(document), cuts], ensure_ascii=False) + "\n")
-        ordered = _in_page_order(chunks, documents)
-        rows = [self._sentences[chunk.id] for chunk in ordered]
-        np.save(self._folder / _SENTENCES, np.concatenate(rows) if rows else np.zeros((0, 0)))
-        if chunks:
-            LexicalIndex.build(ordered).save(self._folder / _BM25)
-        self._write_vectors(ordered)
-
-    def _write_vectors(self, chunks: Sequence[Chunk]) -> None:
-        client = _client(self._folder)
-        collection = client.create_collection(
-            _COLLECTION, configuration=_CONFIGURATION, embedding_function=None
+    def create(self, name: str, graph: Any) -> chromadb.Collection:
+        made: chromadb.Collection = self._client.create_collection(
+            name, configuration=graph, embedding_function=None
         )
-        step = client.get_max_batch_size()
-        for at in range(0, len(chunks), step):
-            part = chunks[at : at + step]
-            collection.add(
-                ids=[c.id for c in part],
-                embeddings=np.stack([self._vectors[c.id] for c in part]),
-                metadatas=[
-                    {"document": c.document.id, "title": c.document.title, "start": c.start,
-                     "end": c.end}
-                    for c in part
-                ],
-            )  # fmt: skip
-        client.close()  # Chroma's own threads may write until then
+        return made
+
+    def get(self, name: str) -> chromadb.Collection:
+        found: chromadb.Collection = self._client.get_collection(name, embedding_function=None)
+        return found
+
+    def most_at_once(self) -> int:
+        return int(self._client.get_max_batch_size())
+
+    def close(self) -> None:
+        self._client.close()
+
+    def shrink(self) -> None:
+        """Give the room of the log back to the disk: most of the file, once it is cleared."""
+        with closing(sqlite3.connect(self._folder / "chroma.sqlite3")) as database:
+            database.execute("VACUUM")
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Close it unless all goes well."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        yield
 
 
-def open_generation(data: Path) -> Generation:
-    """Open the generation that answers in `data`. Raises IndexMissingError, IndexDamagedError."""
-    manifest = read_manifest(data)
-    folder = generation_folder(data, manifest.generation)
-    try:
-        require_whole(manifest, folder)
-        pages = list(_read_pages(folder / _PAGES))
-        chunks = tuple(chunk for _, cuts in pages for chunk in cuts)
-        lexical = LexicalIndex.open(folder / _BM25)
-        entries = glossary.load(folder / _GLOSSARY)
-        meanings = json.loads((folder / _TERMS).read_text("utf-8"))
-        sentences = np.load(folder / _SENTENCES, mmap_mode="r")
-        if len(sentences) != sum(len(chunk.sentences) for chunk in chunks):
-            raise ValueError(f"{_SENTENCES} does not belong to {_PAGES}")
-        client = _client(folder)
-        collection = client.get_collection(_COLLECTION, embedding_function=None)
-        if collection.count() != len(chunks) or manifest.chunks != len(chunks):
-            raise ValueError(f"{collection.count()} vectors for {len(chunks)} passages")
-    except (OSError, EOFError, ValueError, TypeError, KeyError, ChromaError) as error:
-        raise IndexDamagedError(
-            f"the index in {folder} cannot be read ({error}); "
-            f"run: citewell index --rebuild --data {data}"
-        ) from error
-    return Generation(
-        manifest,
-        {d.id: d for d, _ in pages},
-        chunks,
-        lexical,
-        entries,
-        meanings,
-        sentences,
-        client,
-        collection,
-    )
+class _Server(_Chroma):
+    """Chroma in a server. What its own HttpClient lacks is a limit to how long it waits."""
+
+    def __init__(self, url: str, patience: httpx.Timeout) -> None:
+        settings = Settings(
+            anonymized_telemetry=False, chroma_api_impl="chromadb.api.fastapi.FastAPI",
+            chroma_server_host=url.rstrip("/"), chroma_server_http_port=8000,
+        )  # fmt: skip
+        self._url = url
+        self._client = System(settings).instance(FastAPI)
+        self._client._session.timeout = patience
+        self._closed = weakref.finalize(self, self._client._session.close)
+
+    def create(self, name: str, graph: Any) -> chromadb.Collection:
+        return self._collection(self._client.create_collection(name=name, configuration=graph))
+
+    def get(self, name: str) -> chromadb.Collection:
+        return self._collection(self._client.get_collection(name=name))
+
+    def delete(self, name: str) -> None:
+        self._client.delete_collection(name=name)
+
+    def close(self) -> None:
+        self._closed()
+
+    def shrink(self) -> None:
+        """Leave it: the server writes its next log there."""
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        try:
+            yield
+        except NotFoundError:
+            raise  # it does answer
+        except Exception as error:  # noqa: BLE001 - chromadb raises bare ones for foreign answers
+            raise IndexUnavailableError(
+                f"the Chroma server at {self._url} does not answer ({error or type(error).__name__}"
+                "); start it or remove chroma.url"
+            ) from error
+
+    def _collection(self, model: Any) -> chromadb.Collection:
+        return chromadb.Collection(client=self._client, model=model, embedding_function=None)
 
 
-def _client(folder: Path) -> Any:
-    settings = ChromaSettings(anonymized_telemetry=False)
-    return chromadb.PersistentClient(path=str(folder / "chroma"), settings=settings)
-
-
-def _chunk(
-    document: Document, name: str, headings: tuple[str, ...], sentences: tuple[Span, ...]
-) -> Chunk:
-    start, end = sentences[0][0], sentences[-1][1]
-    return Chunk(name, document, headings, document.text[start:end], start, end, sentences)
-
-
-def _in_page_order(chunks: Sequence[Chunk], documents: Sequence[Document]) -> list[Chunk]:
-    order = {document.id: at for at, document in enumerate(documents)}
-    return sorted(chunks, key=lambda c: order[c.document.id])
-
-
-def _read_pages(path: Path) -> Iterator[tuple[Document, list[Chunk]]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            page, cuts = json.loads(line)
-            page["aliases"] = tuple(page["aliases"])
-            page["sources"] = tuple(Source(**source) for source in page["sources"])
-            page["references"] = tuple(Reference(**reference) for reference in page["references"])
-            document = Document(**page)
-            yield (
-                document,
-                [
-                    _chunk(document, i, tuple(headings), tuple((a, b) for a, b in sentences))
-                    for i, headings, sentences in cuts
-                ],
-            )
+def _connect(folder: Path, url: str, patience: httpx.Timeout) -> _Chroma:
+    return _Server(url, patience) if url else _Chroma(folder / "chroma")

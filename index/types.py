@@ -110,7 +110,7 @@ def _place(title: str, headings: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A retrieved passage: `rank` from 1, `score` the fused one in 0..1.
+    """A retrieved passage: `rank` from 1, `score` as `index.rank` blends it.
 
     `dense` is the cosine similarity to the question, `lexical` the BM25 score; None means that
     side did not return the passage. `by_sentence` are the cosine similarities of its sentences.

@@ -22,12 +22,13 @@ from index.errors import (
     IndexDamagedError,
     IndexMismatchError,
     IndexMissingError,
+    IndexUnavailableError,
     ModelError,
 )
+from index.generation import open_generation
 from index.manifest import generation_folder, has_index, prune, read_manifest, writing
 from index.retrieve import Retriever
 from index.settings import IndexSettings
-from index.store import open_generation
 from index.types import Document, Skipped
 
 PAGES = {
@@ -82,27 +83,26 @@ class TestBuildThenOpen:
         assert heel.sources[0].doi == "10.1000/heel.1"
         assert heel.references[0].key == "lane2020"
         for chunk in opened.chunks:
-            assert chunk.document is opened.documents[chunk.document.id]
+            assert chunk.document == opened.documents[chunk.document.id]
+            assert chunk == opened.find(chunk.id)
             assert chunk.document.text[chunk.start : chunk.end] == chunk.text
 
     def test_the_stored_vectors_are_the_encoders(self, pages, data):
         indexed(pages, data)
         opened = open_generation(data)
-        stored = opened.vectors([chunk.id for chunk in opened.chunks])
-        for chunk in opened.chunks:
-            expected = HashEncoder().encode_passages([chunk.embedded_text])[0]
-            assert np.allclose(stored[chunk.id], expected, atol=1e-6)
+        expected = HashEncoder().encode_passages([chunk.embedded_text for chunk in opened.chunks])
+        assert np.array_equal(opened.vectors.passages, expected.astype(np.float16))
 
     def test_every_sentence_has_its_vector(self, pages, data):
         indexed(pages, data)
         write(pages, {"new.md": "# New\n\nA new page. It has two sentences.\n"})
         indexed(pages, data)  # the vectors of the first build are taken over
         opened = open_generation(data)
-        for chunk in opened.chunks:
+        for position, chunk in enumerate(opened.chunks):
             said = [chunk.document.text[start:end] for start, end in chunk.sentences]
             assert said
             expected = HashEncoder().encode_passages(said)
-            assert np.allclose(opened.sentence_vectors(chunk.id), expected, atol=1e-3)
+            assert np.array_equal(opened.vectors.sentences(position), expected.astype(np.float16))
 
     def test_asking_writes_no_file_that_a_kill_could_cut_short(self, pages, data):
         folder = data / "generations" / indexed(pages, data).manifest.generation
@@ -111,7 +111,6 @@ class TestBuildThenOpen:
         assert any(path.name == "header.bin" for path in files)
         opened = open_generation(data)
         opened.nearest(HashEncoder().encode_question("cups"), 3)
-        opened.vectors([chunk.id for chunk in opened.chunks])
         opened.close()
         assert {path: path.stat().st_mtime_ns for path in files} == before
 
@@ -127,9 +126,16 @@ class TestBuildThenOpen:
         opened = open_generation(data)
         question = HashEncoder().encode_question("round marks of cupping")
         found = opened.nearest(question, 100)
-        assert len(found) == len(opened.chunks)
-        for i, vector in opened.vectors(list(found)).items():
-            assert found[i] == pytest.approx(float(vector @ question), abs=1e-5)
+        assert sorted(found) == list(range(len(opened.chunks)))
+        texts = [opened.chunks[at].embedded_text for at in found]
+        expected = HashEncoder().encode_passages(texts) @ question
+        cosines = opened.vectors.similarities(question, found)
+        assert np.allclose(cosines, expected, atol=1e-3)
+        assert list(expected) == sorted(expected, reverse=True)
+        for position, own in zip(
+            found, opened.vectors.sentence_similarities(question, found), strict=True
+        ):
+            assert np.allclose(own, opened.vectors.sentences(position) @ question, atol=1e-3)
 
     def test_progress_and_skips_are_reported(self, pages, data):
         write(pages, {"bad.md": b"\xff\xfe\xff", "worse.pdf": b"no"})
@@ -145,6 +151,54 @@ class TestBuildThenOpen:
         manifest = index_documents([page], data, HashEncoder(), IndexSettings())
         assert (manifest.documents, manifest.chunks) == (1, 1)
         assert open_generation(data).documents == {"x": page}
+
+    def test_passages_are_embedded_a_window_at_a_time(self, pages, data, tmp_path, monkeypatch):
+        indexed(pages, data)
+        whole = open_generation(data)
+        monkeypatch.setattr("index.build._WINDOW", 2)
+        indexed(pages, tmp_path / "other")
+        write(pages, {"a.md": "# A\n\nA new first page. It has two sentences.\n"})
+        assert indexed(pages, tmp_path / "other").manifest.embedded == 1
+        parts = open_generation(tmp_path / "other")
+        for position, chunk in enumerate(whole.chunks):
+            other = parts.pages.position_of(chunk.id)
+            assert np.array_equal(whole.vectors.passages[position], parts.vectors.passages[other])
+            assert np.array_equal(whole.vectors.sentences(position), parts.vectors.sentences(other))
+
+    @pytest.mark.parametrize("passages", [1, 2, 3, 40])
+    def test_the_graph_is_on_disk_whole_when_the_build_ends(self, tmp_path, data, passages):
+        text = "".join(f"## Part {n}\n\nHeel advice number {n}.\n\n" for n in range(passages))
+        indexed(write(tmp_path / "p", {"a.md": f"# Heel\n\n{text}"}), data)
+        folder = generation_folder(data, read_manifest(data).generation)
+
+        def files():
+            kept = (p for p in folder.rglob("*") if p.is_file() and "sqlite" not in p.name)
+            return {path: path.stat().st_mtime_ns for path in kept}
+
+        before = files()
+        assert any(path.name == "index_metadata.pickle" for path in before)
+        for _ in range(2):
+            opened = open_generation(data)
+            assert len(opened.nearest(HashEncoder().encode_question("heel"), 100)) == passages
+            opened.close()
+            assert files() == before
+
+    def test_pages_without_a_sentence_are_no_index(self, tmp_path, data):
+        with pytest.raises(NothingIndexedError):
+            indexed(write(tmp_path / "p", {"a.md": "# Only a heading\n"}), data)
+        assert not has_index(data)
+        assert generations(data) == []
+
+    def test_an_index_kept_as_an_earlier_version_did_is_built_anew(self, pages, data):
+        indexed(pages, data)
+        path = data / "manifest.json"
+        values = json.loads(path.read_text())
+        del values["recipe"]["store_version"], values["recipe"]["chroma"]
+        path.write_text(json.dumps(values))
+        with pytest.raises(IndexMismatchError, match="store_version = 1.*store_version = 2"):
+            Retriever(data, HashEncoder(), IndexSettings())
+        assert indexed(pages, data).changed
+        assert Retriever(data, HashEncoder(), IndexSettings()).retrieve("heel")
 
     def test_a_passage_on_two_pages_is_stored_once(self, tmp_path, data):
         twice = write(tmp_path / "p", {"a.md": "# Cups\n\nFade.", "b.md": "# Cups\n\nFade."})
@@ -275,6 +329,24 @@ class TestGenerations:
             write(data / "generations" / name, {"manifest.json": "{}"})
         prune(data)
         assert generations(data) == sorted([kept, "2099-b"])
+
+    def test_what_cannot_be_dropped_now_stays_for_the_next_time(self, pages, data):
+        made = []
+        for number in range(2):
+            write(pages, {"n.md": f"# N\n\nNumber {number}.\n"})
+            made.append(indexed(pages, data).manifest.generation)
+        spare = write(data / "generations" / "2000", {"manifest.json": "{}"})
+
+        def refuse(generation):
+            raise IndexUnavailableError(generation)
+
+        with pytest.raises(IndexUnavailableError, match="2000"):
+            prune(data, drop=refuse)
+        assert list(spare.iterdir()) == []
+        assert generations(data) == ["2000", *made]
+        dropped = []
+        prune(data, drop=dropped.append)
+        assert (dropped, generations(data)) == (["2000"], made)
 
     def test_an_index_can_be_moved_to_another_place(self, pages, data, tmp_path):
         indexed(pages, data)
@@ -415,7 +487,9 @@ class TestEncoders:
         spans = [[(10, 24), (cut, len(text))], []]
         whole, sentences = model.encode_sentences([text, "Knee pain"], spans)
         alone = model.encode_passages([text, "Knee pain", "Rest the heel.", "Cups leave marks."])
-        assert np.allclose(whole, alone[:2], atol=1e-5)
+        # On some processors the one is read in half precision, the other never.
+        assert np.allclose(whole, alone[:2], atol=2e-3)
+        assert (whole * alone[:2]).sum(axis=1) == pytest.approx([1, 1], abs=2e-4)
         assert [len(rows) for rows in sentences] == [2, 0]
         assert np.linalg.norm(sentences[0], axis=1) == pytest.approx([1, 1], abs=1e-5)
         nearest = (sentences[0] @ alone[2:].T).argmax(axis=1)

@@ -111,6 +111,18 @@ def test_rarity_is_the_inverse_document_frequency(retriever):
     assert retriever.share("unheard") == 0
 
 
+def test_mentions_are_counted_in_pages_up_to_ten(retriever, pages, data):
+    assert retriever.mentions(terms("knee")) == 3
+    assert retriever.mentions(terms("knee swells")) == 1
+    assert retriever.mentions(terms("long knee")) == 0
+    assert retriever.mentions(terms("heel spur")) == 0  # an alias is no mention
+    assert retriever.mentions(["unheard"]) == 0
+    write(pages, {f"hip{n}.md": f"# Hip {n}\n\nThe hip is stiff.\n" for n in range(20)})
+    indexed(pages, data)
+    assert retriever.current()
+    assert retriever.mentions(terms("hip")) == 10
+
+
 class TestSwap:
     def test_an_open_retriever_moves_to_the_new_index(self, retriever, pages, data):
         write(pages, {"moxa.md": "# Moxibustion\n\nMugwort warms the skin.\n"})

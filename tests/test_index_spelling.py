@@ -53,3 +53,19 @@ def test_a_long_word_with_one_letter_missing_is_found(at, word):
 
 def test_a_corpus_without_words_corrects_nothing():
     assert Speller([]).correct("sciatca") == "sciatca"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("cuases", "causes"), ("caases", "cases"), ("casses", "cases"), ("caues", "causes")],
+)
+def test_of_words_as_near_the_slip_that_can_go_one_way_is_likelier(typed, meant):
+    speller = Speller(["cases and causes", "cases"])
+    assert speller.correct(typed) == meant
+
+
+def test_short_words_are_put_right_and_contractions_left():
+    speller = Speller(["knee pain", "font", "neck", "leg"])
+    assert speller.correct("my kne and nekc and leeg") == "my knee and neck and leg"
+    assert speller.correct("dont they need it, pls, shud i") == "dont they need it, pls, shud i"
+    assert speller.correct("lbp") == "lbp", "three letters are near to anything"

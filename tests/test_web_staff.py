@@ -133,10 +133,15 @@ def test_explaining_chooses_what_answering_chooses(assistant):
 
 def test_two_settings_are_compared_and_differences_marked(staff):
     shown = staff.post(
-        "/staff", question=QUESTION, compare="on", dense_weight="0", min_evidence="1", passages="3"
+        "/staff",
+        question=QUESTION,
+        compare="on",
+        lexical_weight="0",
+        min_evidence="1",
+        passages="3",
     ).text
     assert "First setting" in shown and "Second setting" in shown
-    assert "dense weight 0, evidence from 1, 3 passages, model off" in shown
+    assert "weight of words 0, evidence from 1, 3 passages, model off" in shown
     assert "only here" in shown or "moved, " in shown
     assert shown.count('<span class="st-tag st-refusal">refusal') == 1
 
@@ -154,7 +159,9 @@ def test_a_second_setting_leaves_the_first_alone(assistant):
     assert assistant.answer(QUESTION).hits == before
 
 
-@pytest.mark.parametrize("wrong", [{"dense_weight": "2"}, {"passages": "0"}, {"min_evidence": "x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"lexical_weight": "2"}, {"passages": "0"}, {"min_evidence": "x"}]
+)
 def test_a_setting_that_cannot_be_is_refused(staff, wrong):
     assert staff.post("/staff", question="x", compare="on", **wrong).status_code == 422
 

@@ -98,7 +98,7 @@ def test_two_settings_stand_side_by_side(come):
     log_in(page)
     page.get_by_text("Compare with a second setting").click()
     page.get_by_label("Compare", exact=True).check()
-    page.get_by_label("Weight of meaning against words, 0 to 1").fill("0")
+    page.get_by_label("Weight of words beside meaning, 0 to 1").fill("0")
     try_out(page, BACK)
     expect(page.get_by_role("heading", name="Passages found")).to_have_count(2)
     expect(page.get_by_role("heading", name="Second setting")).to_be_visible()

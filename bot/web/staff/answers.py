@@ -6,7 +6,7 @@ place, so it cannot be other than its words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Annotated
@@ -120,8 +120,8 @@ def places(
     Sections without a sentence are left out.
     """
     hits = merged(console.assistant.look_up(question)) if question.strip() else ()
-    by_id = _passages(console)
-    named = (by_id.get(rests.split(":")[0]) for rests in rested)
+    find = _find_passage(console)
+    named = (find(rests.split(":")[0]) for rests in rested)
     found = {c.id: c for c in (*named, *(hit.chunk for hit in hits)) if c is not None}
     return [(chunk.place, _options(chunk)) for chunk in found.values() if chunk.sentences]
 
@@ -136,10 +136,10 @@ def approved(console: Console, draft: Draft) -> Approved | tuple[str, ...]:
             "To this question visitors never get an approved answer: it is about their own case, "
             "several questions in one, or for a fixed reply."
         )
-    by_id = _passages(console)
+    find = _find_passage(console)
     sentences = []
     for number, row in enumerate(draft.rows, 1):
-        places = [_rests(by_id, rests) for rests in row.rests]
+        places = [_rests(find, rests) for rests in row.rests]
         rests = tuple(place for place in places if place is not None)
         if not row.text:
             faults.append(f"Sentence {number} has no words.")
@@ -179,10 +179,10 @@ def _draft(
 
 def _of(console: Console, kept: Approved) -> Draft:
     """Return the form for an answer kept before; what its pages lost is named, not chosen."""
-    by_id = _passages(console)
+    find = _find_passage(console)
     rows = []
     for sentence in kept.sentences:
-        found = [(rests, _where(by_id, rests)) for rests in sentence.rests]
+        found = [(rests, _where(find, rests)) for rests in sentence.rests]
         rows.append(
             Row(
                 sentence.text,
@@ -200,8 +200,8 @@ def _find(console: Console, number: int) -> Approved:
     return found
 
 
-def _passages(console: Console) -> dict[str, Chunk]:
-    return {chunk.id: chunk for chunk in console.assistant.retriever.generation.chunks}
+def _find_passage(console: Console) -> Callable[[str], Chunk | None]:
+    return console.assistant.retriever.generation.find
 
 
 def _options(chunk: Chunk) -> list[Option]:
@@ -209,18 +209,18 @@ def _options(chunk: Chunk) -> list[Option]:
     return [Option(f"{chunk.id}:{a}:{b}", text[a:b]) for a, b in chunk.sentences]
 
 
-def _rests(by_id: dict[str, Chunk], place: str) -> Rests | None:
+def _rests(find: Callable[[str], Chunk | None], place: str) -> Rests | None:
     """Return the words at a place, if a sentence of a page stands there."""
-    chunk = by_id.get(place.split(":")[0])
+    chunk = find(place.split(":")[0])
     for option in _options(chunk) if chunk else ():
         if option.value == place and chunk:
             return Rests(chunk.document.id, chunk.id, option.text)
     return None
 
 
-def _where(by_id: dict[str, Chunk], rests: Rests) -> str:
+def _where(find: Callable[[str], Chunk | None], rests: Rests) -> str:
     """Return the place of the sentence that holds the words, "" if they are gone."""
-    chunk = by_id.get(rests.chunk)
+    chunk = find(rests.chunk)
     options: Iterable[Option] = _options(chunk) if chunk else ()
     return next((option.value for option in options if rests.quote in option.text), "")
 

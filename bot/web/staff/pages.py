@@ -24,13 +24,11 @@ def add(router: APIRouter, console: Console) -> None:
 
     def show(request: Request, said: Sequence[str] = (), status: int = 200) -> Response:
         generation = console.assistant.retriever.current()
-        passages: dict[str, int] = {}
-        for chunk in generation.chunks:
-            passages[chunk.document.id] = passages.get(chunk.document.id, 0) + 1
+        listed = sorted(generation.pages.named(), key=lambda d: d.title)
+        passages = {page.id: len(generation.passages_of(page.id)) for page in listed}
         return console.page(
             request, "pages", here="pages", status=status, said=said, made=generation.manifest,
-            documents=sorted(generation.documents.values(), key=lambda d: d.title),
-            passages=passages, generations=_kept(console), work=library.work,
+            documents=listed, passages=passages, generations=_kept(console), work=library.work,
             uploads=[(path.name, path.stat().st_size) for path in uploads(settings)],
             types=TYPES, limit=settings.corpus.max_file_mb,
         )  # fmt: skip

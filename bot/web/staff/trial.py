@@ -18,7 +18,7 @@ from index.types import Hit
 class Setting:
     """What can be tuned for a try."""
 
-    dense_weight: float
+    lexical_weight: float
     min_evidence: float
     passages: int
     model: bool
@@ -27,14 +27,14 @@ class Setting:
     def of(cls, assistant: Assistant) -> Setting:
         """Return the clinic's own setting."""
         settings = assistant.settings
-        weight, evidence = settings.index.dense_weight, settings.answers.min_evidence
+        weight, evidence = settings.index.lexical_weight, settings.answers.min_evidence
         return cls(weight, evidence, 8, assistant.writer is not None)
 
     @property
     def label(self) -> str:
         """The setting in one line."""
         return (
-            f"dense weight {self.dense_weight:g}, evidence from {self.min_evidence:g}, "
+            f"weight of words {self.lexical_weight:g}, evidence from {self.min_evidence:g}, "
             f"{self.passages} passages, model {'on' if self.model else 'off'}"
         )
 
@@ -80,7 +80,7 @@ def tuned(assistant: Assistant, setting: Setting) -> Assistant:
     settings = assistant.settings.model_copy(
         update={"answers": AnswerSettings(min_evidence=setting.min_evidence)}
     )
-    retriever = assistant.retriever.tuned(setting.dense_weight, setting.passages)
+    retriever = assistant.retriever.tuned(setting.lexical_weight, setting.passages)
     return Assistant(settings, retriever, assistant.writer if setting.model else None)
 
 

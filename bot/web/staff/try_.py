@@ -32,7 +32,7 @@ def add(router: APIRouter, console: Console) -> None:
     own = Setting.of(assistant)
 
     def show(request: Request, asked: _Asked, tried: tuple[Tried, ...] = ()) -> HTMLResponse:
-        documents = sorted(assistant.retriever.documents.values(), key=lambda d: d.title)
+        documents = sorted(assistant.retriever.generation.pages.named(), key=lambda d: d.title)
         return console.page(
             request, "try", here="try", asked=asked, other=asked.other or own, tried=tried,
             documents=documents, classes=CLASSES, rests=rests, own=own,
@@ -48,12 +48,12 @@ def add(router: APIRouter, console: Console) -> None:
     @router.post("/staff")
     def ask(
         request: Request, question: Words = "", earlier: Words = "", compare: Short = "",
-        dense_weight: Annotated[float, Form(ge=0, le=1)] = own.dense_weight,
+        lexical_weight: Annotated[float, Form(ge=0, le=1)] = own.lexical_weight,
         min_evidence: Annotated[float, Form(ge=0, le=1)] = own.min_evidence,
         passages: Annotated[int, Form(ge=1, le=20)] = own.passages, model: Short = "",
     ) -> Response:  # fmt: skip
         wants_model = bool(model) and assistant.writer is not None
-        other = Setting(dense_weight, min_evidence, passages, wants_model)
+        other = Setting(lexical_weight, min_evidence, passages, wants_model)
         asked = _Asked(question.strip(), earlier.strip(), bool(compare), other)
         if not asked.question:
             return show(request, asked)
