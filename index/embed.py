@@ -191,8 +191,18 @@ class SentenceEncoder(Encoder):
 
     def encode_question(self, text: str) -> Vectors:
         """Return one unit vector, shape (dimensions,)."""
-        vector: Vectors = self._encode(self.model.encode_query, [text])[0]
-        return vector
+        if any(self.model.prompts.values()):  # put before the question by `encode_query` alone
+            vector: Vectors = self._encode(self.model.encode_query, [text])[0]
+            return vector
+        import torch
+        from sentence_transformers.util import batch_to_device
+
+        # One question needs none of `encode`'s sorting, batching and gathering: a sixth of its time
+        with torch.inference_mode():
+            read = batch_to_device(self.model.preprocess([text]), self.model.device)
+            found = self.model(read)["sentence_embedding"]
+        row: Vectors = _unit(found.float().cpu().numpy())[0]
+        return row
 
     @staticmethod
     def _encode(encode: Any, texts: list[str]) -> Vectors:

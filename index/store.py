@@ -30,6 +30,8 @@ _BATCH_BYTES = 8_000_000
 """Vectors sent to Chroma at once; a server takes requests of 40 MB."""
 _PART = 250_000
 """Passages after which Chroma writes its graph: until then it keeps them in its log, too."""
+_FEW = 5_000
+"""Up to so many passages, Chroma looks at so many that it misses none."""
 _ASKING = httpx.Timeout(10, connect=3)
 """Seconds a visitor may have to wait for a server that hangs."""
 _WRITING = httpx.Timeout(600, connect=3)
@@ -111,11 +113,13 @@ def _graph(passages: int) -> Any:
     only, and every reader would write the files anew, where a kill could cut them short.
 
     With `ef_search` 200 and 400 one question in a hundred missed one of its 100 nearest passages
-    even among the 900 shipped ones, another after each build; with 1,000 none does.
+    even among the 900 shipped ones, another after each build; with 1,000 none does. Among many
+    passages that would take longer than reading the question.
     """
+    breadth = 1000 if passages <= _FEW else 400
     return {
         "hnsw": {
-            "space": "cosine", "ef_construction": 200, "ef_search": 1000,
+            "space": "cosine", "ef_construction": 200, "ef_search": breadth,
             "sync_threshold": passages, "batch_size": passages,
         }
     }  # fmt: skip
