@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bot.pipeline import Assistant
 from eval import growth
 from index.build import build
-from index.embed import Encoder, SentenceEncoder, open_encoder
+from index.embed import Encoder, SentenceEncoder, load, open_encoder
 from index.errors import CitewellError
 
 BATCH = 32
@@ -56,9 +57,7 @@ assert retriever.retrieve(retriever.correct("does acupuncture help a sore knee")
 
 def measure(assistant: Assistant, questions: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Return (ratio, limit) of indexing, retrieving, answering and starting to the bare model."""
-    encoder = open_encoder(assistant.settings.index)
-    if not isinstance(encoder, SentenceEncoder):
-        raise CitewellError("speed is measured against a sentence-transformers model")
+    encoder = _model_of(assistant)
     bare = _bare(encoder)
     asked = [q for q in questions if assistant.answer(q).kind == "answer"][:_REPEATS]
     with tempfile.TemporaryDirectory() as folder:
@@ -80,20 +79,27 @@ def agreement(assistant: Assistant, questions: Sequence[str]) -> float:
     1.0 where this machine does not halve.
     """
     retriever = assistant.retriever
-    chunks = retriever.generation.chunks
-    full = retriever.encoder.encode_passages([chunk.embedded_text for chunk in chunks])
+    bare = _bare(_model_of(assistant))
+    full = bare([chunk.embedded_text for chunk in retriever.generation.chunks])
     stored = np.asarray(retriever.generation.vectors.passages, dtype=np.float32)
     shares = []
     for question in questions:
-        asked = retriever.encoder.encode_question(question)
-        one, other = (np.argsort(-(v @ asked), kind="stable")[:_DEPTH] for v in (full, stored))
+        cosines = full @ bare([question])[0], stored @ retriever.encoder.encode_question(question)
+        one, other = (np.argsort(-found, kind="stable")[:_DEPTH] for found in cosines)
         shares.append(len(np.intersect1d(one, other)) / len(one))
     return statistics.fmean(shares)
 
 
-def _bare(encoder: SentenceEncoder) -> Callable[[list[str]], object]:
-    """Return sentence-transformers' own encode, as anyone would call it."""
-    model = encoder.model
+def _model_of(assistant: Assistant) -> SentenceEncoder:
+    encoder = open_encoder(assistant.settings.index)
+    if not isinstance(encoder, SentenceEncoder):
+        raise CitewellError("speed is measured against a sentence-transformers model")
+    return encoder
+
+
+def _bare(encoder: SentenceEncoder) -> Callable[[list[str]], Any]:
+    """Return sentence-transformers' own encode in full precision, as anyone would call it."""
+    model = load(encoder.folder)
     return lambda texts: model.encode(texts, batch_size=BATCH, show_progress_bar=False)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -114,15 +115,18 @@ class SentenceEncoder(Encoder):
 
     @cached_property
     def model(self) -> SentenceTransformer:
-        """The loaded model, in evaluation mode on the best device there is."""
-        import transformers
-        from sentence_transformers import SentenceTransformer
+        """The loaded model, in evaluation mode on the best device there is.
 
-        transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            return SentenceTransformer(str(self.folder), local_files_only=True)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"the model in {self.folder} cannot be loaded: {error}") from error
+        Where `halves`, its matrices are kept in bfloat16 and it is to be asked in `_reading` alone.
+        """
+        import torch
+
+        loaded = load(self.folder)
+        if _able_to_halve() and loaded.device.type == "cpu":
+            for part in loaded.modules():
+                if isinstance(part, torch.nn.Linear):
+                    part.to(torch.bfloat16)
+        return loaded
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -152,15 +156,20 @@ class SentenceEncoder(Encoder):
 
     @property
     def halves(self) -> bool:
-        """Whether passages are read in bfloat16: where a CPU multiplies it in hardware.
+        """Whether texts are read in bfloat16: where a CPU multiplies it in hardware.
 
         A third of the time, and the same ranking (`citewell eval speed` counts what differs).
         """
+        return _able_to_halve() and self.model.device.type == "cpu"
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Read in half precision where the model is kept so: its matrices, nothing else."""
         import torch
 
-        able = torch.cpu.get_capabilities()
-        on_cpu = self.model.device.type == "cpu"
-        return on_cpu and bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+        half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.halves)
+        with torch.inference_mode(), half:
+            yield
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors, shape (len(texts), dimensions)."""
@@ -173,10 +182,7 @@ class SentenceEncoder(Encoder):
 
         A sentence is so read in its context, and costs nothing beside its passage.
         """
-        import torch
-
-        # Weights and results stay in full precision; only the multiplications are halved.
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.halves):
+        with self._reading():
             read: Any = self.model.encode_document(
                 list(texts), batch_size=_BATCH, show_progress_bar=False, output_value=None,
                 convert_to_numpy=False,
@@ -194,23 +200,41 @@ class SentenceEncoder(Encoder):
         if any(self.model.prompts.values()):  # put before the question by `encode_query` alone
             vector: Vectors = self._encode(self.model.encode_query, [text])[0]
             return vector
-        import torch
         from sentence_transformers.util import batch_to_device
 
         # One question needs none of `encode`'s sorting, batching and gathering: a sixth of its time
-        with torch.inference_mode():
+        with self._reading():
             read = batch_to_device(self.model.preprocess([text]), self.model.device)
             found = self.model(read)["sentence_embedding"]
         row: Vectors = _unit(found.float().cpu().numpy())[0]
         return row
 
-    @staticmethod
-    def _encode(encode: Any, texts: list[str]) -> Vectors:
-        vectors: Vectors = encode(
-            texts, batch_size=_BATCH, show_progress_bar=False, normalize_embeddings=True,
-            convert_to_numpy=True,
-        )  # fmt: skip
+    def _encode(self, encode: Any, texts: list[str]) -> Vectors:
+        with self._reading():
+            vectors: Vectors = encode(
+                texts, batch_size=_BATCH, show_progress_bar=False, normalize_embeddings=True,
+                convert_to_numpy=True,
+            )  # fmt: skip
         return np.asarray(vectors, dtype=np.float32)
+
+
+def load(folder: Path) -> SentenceTransformer:
+    """Return the model in a folder as it is. Raises ModelError if it cannot be loaded."""
+    import transformers
+    from sentence_transformers import SentenceTransformer
+
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        return SentenceTransformer(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"the model in {folder} cannot be loaded: {error}") from error
+
+
+def _able_to_halve() -> bool:
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
 
 
 class HashEncoder(Encoder):
