@@ -57,6 +57,8 @@ INSTRUCTIONS = (
     "with sentences from its pages."
 )
 ERROR = "Something went wrong on our side, and your question was not answered. Please try again."
+BUSY = "Many people are asking just now. Please try again in a moment."
+TOO_OFTEN = "That was many questions at once. Please wait a minute, then ask again."
 LOST = "No answer came back. Please check your connection and try again."
 
 _LANGUAGE = {

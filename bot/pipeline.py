@@ -286,10 +286,10 @@ class Assistant:
         )
 
 
-def failed(settings: Settings) -> Answer:
-    """Return what a visitor gets when something broke: a fixed sentence and whom to ask."""
+def failed(settings: Settings, why: str = notices.ERROR) -> Answer:
+    """Return what a visitor gets when there is no answer: a fixed sentence and whom to ask."""
     triaged = Triage("error", "error", "an exception, see the log")
-    notice = Notice("error", notices.ERROR)
+    notice = Notice("error", why)
     return Answer(
         "error", (), (), (notice, *notices.for_kind("error", settings)), (), Trace(triaged)
     )

@@ -83,11 +83,27 @@ class ModelSettings(_Frozen):
 
 
 class Server(_Frozen):
-    """Where the pages are served: `[server]`."""
+    """Where the pages are served, and how many are answered at once: `[server]`."""
 
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=1, le=65535)
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    at_once: int = Field(16, ge=1, le=64)
+    waiting: int = Field(100, ge=0, le=10_000)
+    mcp: bool = False
+    metrics_for: tuple[str, ...] = ("127.0.0.1", "::1")
+
+
+class Limits(_Frozen):
+    """What one address may do in a minute: `[limits]`; 0 is without end.
+
+    Counted in memory, or for several processes in Redis by `url`.
+    """
+
+    url: str = Field("", pattern=r"^(\w+(\+\w+)?://\S+)?$")
+    asks_per_minute: int = Field(60, ge=0)
+    searches_per_minute: int = Field(120, ge=0)
+    ratings_per_minute: int = Field(30, ge=0)
 
 
 class Widget(_Frozen):
@@ -137,6 +153,7 @@ class Settings(BaseSettings):
     answers: AnswerSettings = AnswerSettings()
     model: ModelSettings = ModelSettings()
     server: Server = Server()
+    limits: Limits = Limits()
     widget: Widget = Widget()
     staff: Staff = Staff()
     journal: JournalSettings = JournalSettings()

@@ -46,7 +46,7 @@ def test_the_chat_page_is_served(client):
 
 
 def test_health_is_told(client):
-    assert (client.get("/health").status_code, client.get("/health").text) == (200, "ok")
+    assert (client.get("/healthz").status_code, client.get("/healthz").text) == (200, "ok")
 
 
 @pytest.mark.parametrize("name", ["chat.css"])
@@ -157,7 +157,7 @@ def test_nothing_can_be_sent_elsewhere(client, path):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
-@pytest.mark.parametrize("path", ["/health", "/pages/x", "/citewell/chat.css"])
+@pytest.mark.parametrize("path", ["/healthz", "/pages/x", "/citewell/chat.css"])
 def test_what_is_for_reading_cannot_be_written(client, method, path):
     assert client.request(method, path).status_code in {404, 405}
 
@@ -166,7 +166,7 @@ def test_what_is_for_reading_cannot_be_written(client, method, path):
     "path",
     [
         "/",
-        "/health",
+        "/healthz",
         "/pages/none",
         "/gradio_api/upload",
         "/citewell/chat.css",

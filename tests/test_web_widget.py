@@ -83,7 +83,7 @@ def test_only_the_clinics_own_sites_may_frame_the_chat(origins, directive):
     )
 
 
-@pytest.mark.parametrize("path", ["/", "/widget.js", "/demo", "/health"])
+@pytest.mark.parametrize("path", ["/", "/widget.js", "/demo", "/healthz"])
 def test_theapplication_serves_it_and_says_who_may_frame_its_pages(web, path):
     answer = TestClient(web).get(path)
     assert answer.status_code == 200

@@ -6,16 +6,20 @@ The server remembers nothing of a conversation: the browser keeps it and sends t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any, get_args
 
 import gradio as gr
+from anyio import to_thread
 
-from bot.pipeline import Assistant, failed
-from bot.recorder import Recorder
+from bot import notices
+from bot.pipeline import failed
 from bot.suggest import Suggestions
 from bot.types import Answer, AnswerKind, Turn
 from bot.web import view
+from bot.web.api import Service
+from bot.web.desk import BusyError
+from bot.web.shapes import sound
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 20
@@ -44,30 +48,35 @@ watch("value", () => document.dispatchEvent(
 """
 
 
-def chat_page(assistant: Assistant, recorder: Recorder) -> gr.Blocks:
-    """Return the page for one clinic; what `recorder` keeps of questions is its affair."""
+def chat_page(service: Service) -> gr.Blocks:
+    """Return the page for one clinic."""
+    assistant = service.assistant
     settings = assistant.settings
     suggestions = Suggestions(assistant)
 
-    def reply(event: gr.EventData) -> Iterator[dict[str, Any]]:
+    async def reply(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         question = _text(getattr(event, "question", ""))
         number = _whole(getattr(event, "number", 0))
         history = turns(getattr(event, "history", ()))
         terms = assistant.retriever.terms
-        for answer in _answers(assistant, question, history):
-            shown: dict[str, Any] = {"number": number, "card": view.answer(answer, number, terms)}
-            if answer.partial:
-                yield {**shown, "state": "partial"}
-        yield {
-            **shown,
-            "state": "whole",
-            "say": "" if answer.kind == "emergency" else view.spoken(answer),
-            "turn": {"standalone": answer.trace.standalone or question, "kind": answer.kind},
-        }
-        recorder.asked(question, answer)
+        async for answer in _answers(service, request, question, history):
+            shown = {"number": number, "card": view.answer(answer, number, terms)}
+            yield (
+                {**shown, "state": "partial"}
+                if answer.partial
+                else {
+                    **shown,
+                    "state": "whole",
+                    "say": "" if answer.kind == "emergency" else view.spoken(answer),
+                    "turn": {
+                        "standalone": answer.trace.standalone or question,
+                        "kind": answer.kind,
+                    },
+                }
+            )
         asked = [question, *(turn.question for turn in history)]
-        chips = view.chips(suggestions.after(answer, asked))
-        yield {"number": number, "state": "chips", "chips": chips}
+        next_ones = await to_thread.run_sync(suggestions.after, answer, asked)
+        yield {"number": number, "state": "chips", "chips": view.chips(next_ones)}
 
     plain: dict[str, Any] = {"apply_default_css": False}
     with gr.Blocks(title=f"Ask {settings.clinic.name}", analytics_enabled=False) as blocks:
@@ -83,7 +92,7 @@ def chat_page(assistant: Assistant, recorder: Recorder) -> gr.Blocks:
             None, html_template="", elem_id="cw-heard", js_on_load=_HEARD, visible="hidden", **plain
         )
         talk.submit(
-            reply, None, [heard], concurrency_limit=4, show_progress="hidden",
+            reply, None, [heard], concurrency_limit=None, show_progress="hidden",
             api_visibility="private", trigger_mode="multiple",
         )  # fmt: skip
     page: gr.Blocks = blocks
@@ -103,17 +112,25 @@ def turns(sent: object) -> list[Turn]:
 
 
 def _text(sent: object) -> str:
-    """Return what was sent as text that any encoder takes: half an emoji becomes a mark."""
-    return str(sent)[:_LONGEST].encode("utf-8", "replace").decode()
+    return sound(str(sent)[:_LONGEST])
 
 
 def _whole(number: object) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _answers(assistant: Assistant, question: str, history: list[Turn]) -> Iterator[Answer]:
+async def _answers(
+    service: Service, request: gr.Request, question: str, history: list[Turn]
+) -> AsyncIterator[Answer]:
+    settings = service.assistant.settings
+    if service.wait("asks", request):
+        yield failed(settings, notices.TOO_OFTEN)
+        return
     try:
-        yield from assistant.stream(question, history)
+        async for answer in service.answers(question, history):
+            yield answer
+    except BusyError:
+        yield failed(settings, notices.BUSY)
     except Exception:  # noqa: BLE001 - a visitor gets a sentence and a phone number, staff the log
         _log.exception("a question was not answered")
-        yield failed(assistant.settings)
+        yield failed(settings)

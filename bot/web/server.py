@@ -6,40 +6,36 @@ the page needs are let through, so nothing outside the corpus can be reached.
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-from pydantic import BaseModel, Field
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.approved import ApprovedAnswers
-from bot.journal import Journal, JournalError
+from bot.journal import Journal
 from bot.pipeline import Assistant
-from bot.recorder import Recorder
-from bot.types import AnswerKind
-from bot.web import staff, view, widget
+from bot.settings import Settings
+from bot.web import api, staff, view, widget
 from bot.web.chat import chat_page
+from bot.web.limits import BodyLimit
 from bot.web.widget import frame_ancestors
 from index.errors import CitewellError
 
-_log = logging.getLogger(__name__)
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
-    r"/|/health|/widget\.js|/demo|/staff(/.*)?|/api/v1/feedback|/citewell/.*|/pages/.*|"
+    r"/|/healthz|/readyz|/metrics|/widget\.js|/demo|/staff(/.*)?|/api/v1/.*|/citewell/.*|/pages/.*|"
     r"/originals/.*|/static/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
-    r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset)/?"
+    r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset|mcp(/.*)?)/?"
 )
 # Gradio's own scripts are inline and compiled in the browser, hence the two "unsafe".
 _POLICY = (
@@ -53,8 +49,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-_RATINGS = RateLimitItemPerMinute(30)
-"""Ratings of one address."""
+_MOST_BYTES = 300_000
+"""Of a request: a conversation with twenty turns of the longest is less."""
+_UPLOADS = "/staff/pages/uploads"
+_ABOUT = "Ask a clinic's pages. Every sentence of an answer is a quote that can be opened."
 _HEAD = """
 <script src="/citewell/theme.js"></script>
 <link rel="stylesheet" href="/citewell/theme.css"><link rel="stylesheet" href="/citewell/chat.css">
@@ -62,14 +60,38 @@ _HEAD = """
 """
 
 
-class Rating(BaseModel):
-    """What a visitor says of an answer."""
+class Guard:
+    """Lets through what the page and the API need, nothing else, and sets headers on all of it.
 
-    question: str = Field("", max_length=4000)
-    helpful: bool
-    reason: str = Field("", max_length=40)
-    kind: AnswerKind
-    pages: list[Annotated[str, Field(max_length=500)]] = Field([], max_length=20)
+    Plain ASGI: Starlette's own middleware for functions costs every request a task and a queue.
+    """
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
+        """Set `headers` where a response has none of that name."""
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 404 to what is not let through, and pass the rest on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                if path.startswith("/citewell/"):
+                    headers["Cache-Control"] = "no-cache"  # asked for again: scripts fit together
+            await send(message)
+
+        app: ASGIApp = self._app if _OPEN.fullmatch(path) else _NOTHING
+        await app(scope, receive, headed)
+
+
+_NOTHING = PlainTextResponse("There is nothing here.", 404)
 
 
 def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
@@ -77,36 +99,25 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
     settings = assistant.settings
     retriever = assistant.retriever
     assistant.approved = ApprovedAnswers(journal, retriever)
-    recorder = Recorder(journal, settings.privacy, assistant.knows)
-    headers = {**_HEADERS, "Content-Security-Policy": _POLICY + frame_ancestors(settings)}
-    app = FastAPI(title="Citewell", docs_url=None, redoc_url=None, openapi_url=None)
+    service = api.Service.of(assistant, journal)
+    app = FastAPI(
+        title="Citewell", version=version("citewell"), docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json", description=_ABOUT,
+    )  # fmt: skip
+    app.add_middleware(
+        BodyLimit, most=_MOST_BYTES, uploads=_UPLOADS,
+        most_of_uploads=int(settings.corpus.max_file_mb * 1_000_000) + _MOST_BYTES,
+    )  # fmt: skip
+    app.add_middleware(Guard, headers=_headers(settings))
 
-    @app.middleware("http")
-    async def guard(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        if not _OPEN.fullmatch(request.url.path):
-            response: Response = PlainTextResponse("There is nothing here.", 404)
-        else:
-            response = await call_next(request)
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        if request.url.path.startswith("/citewell/"):
-            response.headers["Cache-Control"] = "no-cache"  # asked for again: scripts fit together
-        return response
-
-    @app.get("/health", response_class=PlainTextResponse)
-    def health() -> str:
-        return "ok"
-
-    @app.get("/pages/{name:path}", response_class=HTMLResponse)
+    @app.get("/pages/{name:path}", response_class=HTMLResponse, include_in_schema=False)
     def page(name: str, start: int = 0, end: int = 0) -> Response:
         document = assistant.retriever.documents.get(name)
         if document is None:
             return HTMLResponse(view.render("missing.html"), 404)
         return HTMLResponse(view.page(document, start, end))
 
-    @app.get("/originals/{name:path}")
+    @app.get("/originals/{name:path}", include_in_schema=False)
     def original(name: str) -> Response:
         document = assistant.retriever.documents.get(name)
         path = Path(document.path) if document and view.original(document) else None
@@ -119,28 +130,14 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
             headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
         )  # fmt: skip
 
-    ratings = MovingWindowRateLimiter(MemoryStorage())
-
-    @app.post("/api/v1/feedback", status_code=204)
-    def feedback(rating: Rating, request: Request) -> None:
-        if not ratings.hit(_RATINGS, request.client.host if request.client else ""):
-            raise HTTPException(429, "Too many ratings at once.", {"Retry-After": "60"})
-        known = retriever.documents
-        pages = tuple(page for page in rating.pages if page in known)
-        try:
-            recorder.rated(rating.question, rating.helpful, rating.reason, rating.kind, pages)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-        except JournalError as error:
-            _log.error("a rating was not kept: %s", error)
-            raise HTTPException(503, "This cannot be kept at the moment.") from None
-
+    app.include_router(api.routes(service))
     app.include_router(widget.routes(settings))
     app.include_router(staff.routes(assistant, journal))
     app.mount("/citewell", StaticFiles(directory=_STATIC))
     mounted: FastAPI = gr.mount_gradio_app(
-        app, chat_page(assistant, recorder), path="/", footer_links=[], run_history=False,
+        app, chat_page(service), path="/", footer_links=[], run_history=False,
         show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, theme=_theme(),
+        mcp_server=settings.server.mcp,
         # Not `css_paths`: Gradio would confine every rule to its own container.
         head=_HEAD,
     )  # fmt: skip
@@ -169,6 +166,10 @@ def require_free(host: str, port: int) -> None:
                 f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it or choose "
                 "another with --port"
             ) from None
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    return {**_HEADERS, "Content-Security-Policy": _POLICY + frame_ancestors(settings)}
 
 
 def _theme() -> gr.themes.Base:

@@ -1,0 +1,59 @@
+"""So many answers at once, so many waiting, and an honest "busy" for the rest.
+
+Answers are made in threads; whoever waits holds none, so a crowd costs little and nothing grows
+without end. Shared by the chat page and the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter
+
+T = TypeVar("T")
+
+
+class BusyError(Exception):
+    """As many are being answered and waiting as there is room for."""
+
+
+class Desk:
+    """Where answers are made. For one event loop."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        """Make `at_once` answers at a time while `waiting` more wait their turn."""
+        self._room = at_once + waiting
+        self._threads = CapacityLimiter(at_once)
+        self.inside = 0
+
+    async def run(self, make: Callable[[], T]) -> T:
+        """Return what `make` makes, in a thread, when it is its turn. Raises BusyError."""
+        async with self._place():
+            return await anyio.to_thread.run_sync(make, limiter=self._threads)
+
+    async def each(self, make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+        """Yield what `make` yields; a thread is held only while the next one is made.
+
+        Raises BusyError before the first.
+        """
+        async with self._place():
+            made = make()
+            end = object()
+            while True:
+                one = await anyio.to_thread.run_sync(next, made, end, limiter=self._threads)
+                if one is end:
+                    return
+                yield one  # type: ignore[misc]
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        if self.inside >= self._room:
+            raise BusyError
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
