@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bot.journal import Journal
 from bot.pipeline import Assistant
-from bot.recorder import GONE, REASONS, Recorder, Vocabulary, scrub
+from bot.recorder import REASONS, Recorder
+from bot.scrub import GONE, Vocabulary, scrub
 from bot.settings import Privacy
 from bot.types import Answer, Trace, Triage
 from index.types import Document
