@@ -18,7 +18,7 @@ from bot.evidence import evidence, subjects
 from bot.extract import MOST_SENTENCES, WEAK, Considered, explain, extract
 from bot.followup import Topics, parts, points_nowhere, standalone, worded
 from bot.generate import Writer, open_model
-from bot.recorder import Vocabulary
+from bot.scrub import Vocabulary
 from bot.settings import Settings
 from bot.triage import rulebook, triage
 from bot.types import Answer, AnswerKind, Notice, Trace, Triage, Turn
