@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import traceback
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ _DONE = STOPWORDS | frozenset(
 )
 """What a doctor without a name does: "my dr told me"."""
 _LISTING = (",", "and")
+_FRAMES = 6
+"""Calls that the log names of an error, the last ones."""
 _FEW = 4
 """So many words tell whether a visitor writes every word with a capital."""
 
@@ -136,6 +139,13 @@ def scrub(question: str, known: Known) -> str:
     said = re.sub(r"\s+([?!.,%;:])", r"\1", said)
     said = re.sub(rf"{GONE}(?:[\s,.;:!]*{GONE})+", GONE, said)
     return re.sub(r"#(?:\s*#)+", "#", said).strip(" ,.;:")
+
+
+def unsaid(error: BaseException) -> str:
+    """Return what kind of error arose and where, for the log; what it says may quote a visitor."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f"{Path(at.filename).name}:{at.lineno}" for at in frames[-_FRAMES:]]
+    return f"{type(error).__name__} at {' > '.join(own) or 'no known place'}"
 
 
 def _beside(tokens: list[_Token], at: int) -> list[_Token]:
@@ -277,7 +287,8 @@ def _foreign(run: str, known: Known) -> Iterator[str]:
     at = 0
     while at < len(run):
         ends = range(min(len(run), at + _LONGEST_FOREIGN), at + 1, -1)
-        end = next((end for end in ends if known(run[at:end])), 0)
+        names = (end for end in ends if run[at:end].isalpha() and known(run[at:end]))
+        end = next(names, 0)
         yield run[at:end] if end else GONE
         at = end or at + 1
 

@@ -19,6 +19,7 @@ from bot import notices
 from bot.journal import Journal, JournalError
 from bot.pipeline import Assistant, merged
 from bot.recorder import Recorder
+from bot.scrub import unsaid
 from bot.types import Answer, Turn
 from bot.web.desk import BusyError, Desk
 from bot.web.limits import Rates, What
@@ -187,8 +188,8 @@ async def _events(first: Answer, rest: AsyncIterator[Answer], question: str) -> 
         yield _event(first, question)
         async for answer in rest:
             yield _event(answer, question)
-    except Exception:  # noqa: BLE001 - the status is sent already; staff have the log
-        _log.exception("a question was not answered")
+    except Exception as error:  # noqa: BLE001 - the status is sent already; staff have the log
+        _log.error("a question was not answered: %s", unsaid(error))
         yield f"event: error\ndata: {Fault(detail=notices.ERROR).model_dump_json()}\n\n"
 
 
@@ -212,8 +213,8 @@ def _faults() -> Iterator[None]:
     except IndexUnavailableError as error:
         _log.error("a question was not answered: %s", error)
         raise HTTPException(503, notices.ERROR, {"Retry-After": str(_DOWN_S)}) from None
-    except Exception:  # noqa: BLE001 - a fixed sentence for the client, the log for staff
-        _log.exception("a question was not answered")
+    except Exception as error:  # noqa: BLE001 - a fixed sentence for the client, the log for staff
+        _log.error("a question was not answered: %s", unsaid(error))
         raise HTTPException(500, notices.ERROR) from None
 
 

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from bot import notices
 from bot.pipeline import failed
+from bot.scrub import unsaid
 from bot.suggest import Suggestions
 from bot.types import Answer, AnswerKind, Turn
 from bot.web import view
@@ -131,6 +132,6 @@ async def _answers(
             yield answer
     except BusyError:
         yield failed(settings, notices.BUSY)
-    except Exception:  # noqa: BLE001 - a visitor gets a sentence and a phone number, staff the log
-        _log.exception("a question was not answered")
+    except Exception as error:  # noqa: BLE001 - a visitor gets a sentence and a phone number, staff the log
+        _log.error("a question was not answered: %s", unsaid(error))
         yield failed(settings)
