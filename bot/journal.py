@@ -207,10 +207,13 @@ class Journal:
             )
 
     def expire(self, keep_days: int) -> int:
-        """Delete gaps and feedback older than that, and ended sessions; return how many."""
+        """Delete gaps and feedback older than that, and ended sessions, to the last byte.
+
+        Return how many. Where another program reads, the write-ahead log waits for the next time.
+        """
         oldest = (self._now().astimezone(UTC) - timedelta(days=keep_days)).date().isoformat()
         with self._begin() as connection:
-            return sum(
+            gone = sum(
                 connection.execute(sql.delete(table).where(old)).rowcount
                 for table, old in (
                     (_feedback, _feedback.c.day < oldest),
@@ -218,6 +221,10 @@ class Journal:
                     (_sessions, _sessions.c.expires <= self._now().timestamp()),
                 )
             )
+        if self._engine.dialect.name == "sqlite":
+            with self._begin() as connection:  # the file is overwritten, its log is not
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
 
     def _today(self) -> str:
         return self._now().astimezone(UTC).date().isoformat()
@@ -275,7 +282,7 @@ def _engine(url: str) -> sql.Engine:
         address = sql.make_url(url)
         if address.get_backend_name() == "sqlite":
             _make_file(address.database or "")
-        engine = sql.create_engine(address)
+        engine = sql.create_engine(address, hide_parameters=True)  # no words in any log
     except (SQLAlchemyError, ImportError) as error:
         raise JournalError(
             f"journal.url = '{url}' cannot be used ({error}); "

@@ -16,8 +16,11 @@ AI_LABEL = "AI assistant, not a clinician"
 """Shown at all times (California AB 3030, Health & Safety Code 1339.75)."""
 
 STAYS_HERE = "Your chat stays in this browser for a day."
-SCRUBBED = "Of what we can't answer, staff see common words, no names or numbers."
-KEPT = "The clinic keeps questions it can't answer or that you rate, for {days} days."
+SCRUBBED = (
+    "Of questions we can't answer or that you rate, staff see common words, no names or numbers."
+)
+KEPT = "The clinic keeps questions it can't answer or that you rate, word for word."
+FOR_DAYS = "They are deleted after {days} days."
 TO_A_MODEL = "Questions may be sent to a language model."
 
 REFUSAL = (
@@ -267,7 +270,8 @@ def privacy(settings: Settings) -> str:
     """Return what happens to a visitor's words."""
     said = [STAYS_HERE]
     keeps = settings.privacy.keep_questions
-    said.append(KEPT.format(days=settings.privacy.keep_days) if keeps else SCRUBBED)
+    said.append(KEPT if keeps else SCRUBBED)
+    said.append(FOR_DAYS.format(days=settings.privacy.keep_days))
     if settings.model.name:
         said.append(TO_A_MODEL)
     return " ".join(said)

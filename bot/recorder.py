@@ -7,8 +7,7 @@ turned `keep_questions` on, words are kept as typed, and no longer than `keep_da
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
 
 from bot.journal import Feedback, Gap, Journal, JournalError
 from bot.scrub import LONGEST, Known, scrub
@@ -29,30 +28,20 @@ _WORDS_OF_QUESTIONS = ("answer", "refusal", "personal")
 """Kinds of answer whose question is kept beside a rating: never an emergency's."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Recorder:
     """Keeps gaps and ratings in the journal, without what could name anyone."""
 
-    def __init__(
-        self, journal: Journal, privacy: Privacy, known: Known,
-        now: Callable[[], datetime] = _now,
-    ) -> None:  # fmt: skip
+    def __init__(self, journal: Journal, privacy: Privacy, known: Known) -> None:
         """Keep in `journal` the words that are `known`, or all if `privacy` says so."""
-        self._now = now
         self._journal = journal
         self._privacy = privacy
         self._known = known
-        self._tidied: date | None = None
 
     def asked(self, question: str, answer: Answer) -> None:
         """Keep a question that found no answer. Never raises: the visitor's answer goes first."""
         triage = answer.trace.triage
         near = answer.hits[0].chunk.document.id if answer.hits else ""
         try:
-            self.forget_what_is_old()
             if answer.kind != "refusal" or triage.kind not in ("answer", "personal"):
                 return
             self._journal.add_gap(Gap(self._words(question), answer.kind, triage.lang, near))
@@ -65,19 +54,12 @@ class Recorder:
         """Keep a rating. `reason` is one of REASONS or empty. Raises ValueError, JournalError."""
         if reason and reason not in REASONS:
             raise ValueError(f"reason = {reason!r} is not one of {', '.join(REASONS)}")
-        self.forget_what_is_old()
         said = self._words(question) if kind in _WORDS_OF_QUESTIONS else ""
         self._journal.add_feedback(Feedback(helpful, reason, kind, tuple(pages), said))
 
     def forget_what_is_old(self) -> None:
-        """Keep the promise of `keep_days`, once a day: called before anything is kept, and by time.
-
-        Raises JournalError; then it is tried again at the next call.
-        """
-        today = self._now().astimezone(UTC).date()
-        if today != self._tidied:
-            self._journal.expire(self._privacy.keep_days)
-            self._tidied = today
+        """Keep the promise of `keep_days`. Raises JournalError; then it is to be tried again."""
+        self._journal.expire(self._privacy.keep_days)
 
     def _words(self, question: str) -> str:
         if self._privacy.keep_questions:

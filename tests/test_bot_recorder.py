@@ -1,21 +1,29 @@
 from __future__ import annotations
 
+import html
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
+from conftest import application
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from bot.journal import Journal
 from bot.pipeline import Assistant
 from bot.recorder import REASONS, Recorder
 from bot.scrub import GONE, Vocabulary, scrub
-from bot.settings import Privacy
+from bot.settings import JournalSettings, Privacy
 from bot.types import Answer, Trace, Triage
+from bot.web import view
+from bot.web.tidy import tidying
 from index.types import Document
 
 PERSONAL = [  # a message, what must not survive of it, what must
@@ -262,3 +270,140 @@ def test_a_reason_that_is_none_of_ours_is_refused(journal: Journal):
 def test_no_word_of_an_emergency_is_kept_beside_its_rating(journal: Journal, kind: str):
     recorder(journal, keep=True).rated("does cupping help", True, "", kind, [])
     assert [f.words for f in journal.feedback()] == [""]
+
+
+TYPED = "does kestrelford brewing cause sciatica"
+
+
+class Days:
+    """A clock that stands still until days pass."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def kept_as_typed(folder: Path, clock: Days, assistant: Assistant) -> tuple[Journal, Recorder]:
+    """Return a journal with questions as they were typed in it, and its recorder."""
+    opened = Journal.open(f"sqlite:///{folder / 'kept.db'}", clock)
+    keeping = Recorder(opened, Privacy(keep_questions=True, keep_days=30), assistant.knows)
+    for _ in range(50):
+        keeping.asked(TYPED, refused(assistant))
+        keeping.rated(TYPED, False, "wrong", "answer", [])
+    return opened, keeping
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("kept.db*"))
+
+
+def test_a_server_that_runs_for_months_forgets_in_time_though_nobody_asks(
+    tmp_path: Path, assistant: Assistant
+):
+    clock = Days()
+    journal, keeping = kept_as_typed(tmp_path, clock, assistant)
+    counts: list[int] = []
+
+    async def months() -> None:
+        asleep, awake = anyio.Event(), anyio.Event()
+
+        async def a_day(seconds: float) -> None:
+            assert 0 < seconds <= 24 * 3600
+            counts.append(len(journal.gaps()) + len(journal.feedback()))
+            clock.at += timedelta(days=1)
+            if len(counts) == 40:
+                asleep.set()
+                await awake.wait()
+
+        async with tidying(keeping, a_day)(None):
+            with anyio.fail_after(60):
+                await asleep.wait()
+
+    anyio.run(months)
+    journal.close()
+    assert counts == [100] * 31 + [0] * 9
+
+
+def test_what_expired_while_nothing_ran_goes_at_the_start(tmp_path: Path, assistant: Assistant):
+    journal, _ = kept_as_typed(tmp_path, Days(), assistant)
+    journal.close()
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+    privacy = Privacy(keep_questions=True, keep_days=30)  # more have passed since `Days` began
+    changed = {"privacy": privacy, "journal": JournalSettings(url=url)}
+    own = Assistant(assistant.settings.model_copy(update=changed), assistant.retriever)
+    with TestClient(application(own)) as client:
+        until = time.monotonic() + 20
+        while b"kestrelford" in bytes_of(tmp_path):
+            assert time.monotonic() < until
+            assert client.get("/healthz").text == "ok"
+    again = Journal.open(url)
+    assert again.gaps() == [] and again.feedback() == []
+    again.close()
+
+
+def test_after_expiry_no_byte_is_left_in_the_file_or_its_log(tmp_path: Path, assistant: Assistant):
+    clock = Days()
+    journal, keeping = kept_as_typed(tmp_path, clock, assistant)
+    assert b"kestrelford" in (tmp_path / "kept.db-wal").read_bytes()
+    with sqlite3.connect(tmp_path / "kept.db") as other:  # a part of them is in the file, too
+        other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    other.close()
+    assert b"kestrelford" in (tmp_path / "kept.db").read_bytes()
+    clock.at += timedelta(days=31)
+    keeping.forget_what_is_old()
+    assert b"kestrelford" not in bytes_of(tmp_path)
+    assert (tmp_path / "kept.db-wal").stat().st_size == 0
+    journal.close()
+    assert b"kestrelford" not in bytes_of(tmp_path)
+
+
+def test_a_journal_that_cannot_forget_is_told_and_tried_again(
+    tmp_path: Path, assistant: Assistant, caplog: pytest.LogCaptureFixture
+):
+    clock = Days()
+    journal, keeping = kept_as_typed(tmp_path, clock, assistant)
+    journal.close()
+    (tmp_path / "kept.db").write_bytes(b"no database" * 500)
+    for log in ("kept.db-wal", "kept.db-shm"):
+        (tmp_path / log).unlink(missing_ok=True)
+    rounds = 0
+
+    async def hours() -> None:
+        twice, never = anyio.Event(), anyio.Event()
+
+        async def an_hour(_: float) -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 2:
+                twice.set()
+                await never.wait()
+
+        async with tidying(keeping, an_hour)(None):
+            with anyio.fail_after(30):
+                await twice.wait()
+
+    anyio.run(hours)
+    journal.close()
+    assert caplog.text.count("was not forgotten") == 2
+    assert "kept.db" in caplog.text and "kestrelford" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("privacy", "said"),
+    [
+        (Privacy(), ["no names or numbers", "deleted after 90 days"]),
+        (Privacy(keep_questions=True, keep_days=14), ["word for word", "deleted after 14 days"]),
+    ],
+    ids=["default", "kept"],
+)  # fmt: skip
+def test_the_chat_page_says_what_is_kept_and_how_long(
+    assistant: Assistant, privacy: Privacy, said: list[str]
+):
+    settings = assistant.settings.model_copy(update={"privacy": privacy})
+    box = view.shell(settings, [])
+    assert "What is kept" in box
+    plain = html.unescape(box)
+    assert all(one in plain for one in said)
+    assert ("word for word" in plain) is privacy.keep_questions

@@ -25,6 +25,7 @@ from bot.web.desk import BusyError, Desk
 from bot.web.limits import Rates, What
 from bot.web.metrics import TYPE, Metrics
 from bot.web.shapes import AnswerOut, Ask, Fault, Found, Page, Rating, Search, sound
+from bot.web.tidy import tidying
 from index.errors import CitewellError, IndexUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class Service:
 
 def routes(service: Service) -> APIRouter:
     """Return the routes under `/api/v1`, and those for whoever watches over the process."""
-    router = APIRouter()
+    router = APIRouter(lifespan=tidying(service.recorder))
     assistant = service.assistant
 
     @router.post(
