@@ -105,6 +105,8 @@ def _load_one(given: str, settings: CorpusSettings) -> Iterator[Document | Skipp
         return
     for path in _files(root):
         try:
+            if root.is_dir() and not path.resolve().is_relative_to(root.resolve()):
+                raise PageError("is a link out of its folder; put the file itself there")
             yield _load_file(path, _name(path, root), settings)
         except PageError as error:
             yield Skipped(_printable(path), str(error))

@@ -96,16 +96,13 @@ class _Site:
 
         A host that answers under its other name (with or without `www.`) is the same site.
         """
-        response = self._fetcher.get(f"{self._root}/robots.txt")
+        response = self._fetcher.get(f"{self._root}/robots.txt", self._is_ours)
         answered = urlsplit(response.url)
-        if answered.netloc.removeprefix("www.") == self._host.removeprefix("www."):
-            self._host = answered.netloc
-            self._root = f"{answered.scheme}://{answered.netloc}"
-            self.start = (
-                urlsplit(self.start)
-                ._replace(scheme=answered.scheme, netloc=answered.netloc)
-                .geturl()
-            )
+        self._host = answered.netloc
+        self._root = f"{answered.scheme}://{answered.netloc}"
+        self.start = (
+            urlsplit(self.start)._replace(scheme=answered.scheme, netloc=answered.netloc).geturl()
+        )
         if response.status >= 500:  # RFC 9309, 2.3.1.4: unreachable means do not crawl
             raise PageError(f"robots.txt answered with status {response.status}")
         if response.status == 200:
@@ -114,10 +111,15 @@ class _Site:
     def allows(self, url: str) -> bool:
         return bool(self._robots.can_fetch(url, AGENT))
 
+    def _is_ours(self, url: str) -> bool:
+        """Tell whether an address is of this site, with or without `www.`."""
+        other = urlsplit(url).netloc.removeprefix("www.")
+        return not is_web_address(url) or other == self._host.removeprefix("www.")
+
     def fetch(self, url: str) -> Response:
-        response = self._fetcher.get(url)
-        if urlsplit(response.url).netloc != self._host:
-            raise PageError(f"leads to another site ({urlsplit(response.url).netloc})")
+        response = self._fetcher.get(
+            url, lambda at: not is_web_address(at) or _on_host(at, self._host)
+        )
         if not self.allows(response.url):
             raise PageError("robots.txt does not allow it")
         if response.status != 200:
