@@ -130,7 +130,7 @@ def evaluate(
         str,
         typer.Argument(
             help="all, retrieval, followups, answers, abstention, safety, wording, approved, "
-            "speed, growth, fit or fit-triage."
+            "speed, growth, load, soak, fit or fit-triage."
         ),
     ] = "all",
     data: Data = None,

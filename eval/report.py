@@ -16,11 +16,10 @@ from eval import (
     answers,
     approved,
     beir,
+    costs,
     fit,
-    growth,
     retrieval,
     safety,
-    speed,
     wording,
 )
 from eval.formats import (
@@ -134,39 +133,6 @@ def _index(assistant: Assistant) -> Report:
     }  # fmt: skip
 
 
-def _speed(bench: Bench) -> tuple[Report, Pictures]:
-    asked = [q.text for q in bench.asked if q.kind == "answer"]
-    found = speed.measure(bench.assistant, asked)
-    rows: Report = {n: {"ratio": round(r, 3), "limit": limit} for n, (r, limit) in found.items()}
-    rows["ten nearest, as full precision finds them"] = (
-        f"{speed.agreement(bench.assistant, asked):.4f}"
-    )
-    return {"speed": rows}, {}
-
-
-def _growth(bench: Bench) -> tuple[Report, Pictures]:
-    rows = list(growth.grown(growth.SIZES[:3]))  # the million takes hours: by growth.grown alone
-    table = growth.table(rows)
-    (bench.out / "growth.md").write_text(table + "\n", "utf-8")
-    sizes = [math.log10(row.passages) for row in rows]
-    lines = {
-        label: [(x, getattr(row, name) / most) for x, row in zip(sizes, rows, strict=True)]
-        for name, label in _GROWING.items()
-        if (most := max(getattr(row, name) for row in rows))
-    }
-    picture = curve(
-        "How the index grows", "passages, power of ten", "share of the largest", lines,
-        right=max(sizes),
-    )  # fmt: skip
-    return {"growth": table.splitlines()}, {"growth.svg": picture}
-
-
-_GROWING = {
-    "build_s": "build time", "build_mb": "memory of building",
-    "reader_own_mb": "memory of a reader", "p50_ms": "retrieval p50", "p95_ms": "retrieval p95",
-}  # fmt: skip
-
-
 def _retrieval(bench: Bench) -> tuple[Report, Pictures]:
     report: Report = {}
     for name, part in bench.splits.items():
@@ -262,7 +228,10 @@ PARTS: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {
     "abstention": _abstention, "safety": _safety, "wording": _wording,
     "approved": _approved,
 }  # fmt: skip
-ALONE: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {"speed": _speed, "growth": _growth}
+ALONE: dict[str, Callable[[Bench], tuple[Report, Pictures]]] = {
+    "speed": costs.of_speed, "growth": costs.of_growth, "load": costs.of_load,
+    "soak": costs.of_soak,
+}  # fmt: skip
 """What takes minutes, and is scored only when it is asked for."""
 OF_ANY_PAGES = ("retrieval", "answers", "safety")
 

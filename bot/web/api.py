@@ -24,7 +24,7 @@ from bot.types import Answer, Turn
 from bot.web.desk import BusyError, Desk
 from bot.web.limits import Rates, What
 from bot.web.metrics import TYPE, Metrics
-from bot.web.shapes import AnswerOut, Ask, Fault, Found, Page, Rating, Search, sound
+from bot.web.shapes import AnswerOut, Ask, Fault, Found, Page, Rating, Search
 from bot.web.tidy import tidying
 from index.errors import CitewellError, IndexUnavailableError
 
@@ -109,7 +109,7 @@ def routes(service: Service) -> APIRouter:
         Events are `partial` and `answer`, both with an answer as JSON, or `error`.
         """
         _hold_back(service, "asks", request)
-        made = service.answers(sound(asked.question), asked.turns)
+        made = service.answers(asked.question, asked.turns)
         if _STREAM in request.headers.get("accept", ""):
             # the first one is made before the status is sent: it may be "busy"
             with _faults():
@@ -128,7 +128,7 @@ def routes(service: Service) -> APIRouter:
         _hold_back(service, "searches", request)
 
         def found() -> Found:
-            parts = assistant.look_up(sound(wanted.question), count=wanted.count)
+            parts = assistant.look_up(wanted.question, count=wanted.count)
             lookup = " ".join(part.asked.text for part in parts)
             return Found.of(lookup, merged(parts)[: wanted.count])
 
@@ -155,9 +155,10 @@ def routes(service: Service) -> APIRouter:
         _hold_back(service, "ratings", request)
         known = assistant.retriever.documents
         pages = tuple(page for page in rating.pages if page in known)
-        question = sound(rating.question)
         try:
-            service.recorder.rated(question, rating.helpful, rating.reason, rating.kind, pages)
+            service.recorder.rated(
+                rating.question, rating.helpful, rating.reason, rating.kind, pages
+            )
         except JournalError as error:
             _log.error("a rating was not kept: %s", error)
             raise HTTPException(503, _NOT_KEPT, {"Retry-After": str(_DOWN_S)}) from None

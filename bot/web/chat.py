@@ -20,7 +20,6 @@ from bot.types import Answer, AnswerKind, Turn
 from bot.web import view
 from bot.web.api import Service
 from bot.web.desk import BusyError
-from bot.web.shapes import sound
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 20
@@ -113,7 +112,8 @@ def turns(sent: object) -> list[Turn]:
 
 
 def _text(sent: object) -> str:
-    return sound(str(sent)[:_LONGEST])
+    """Return what was sent as text that any encoder takes: half an emoji becomes a mark."""
+    return str(sent)[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def _whole(number: object) -> int:

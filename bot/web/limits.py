@@ -1,4 +1,4 @@
-"""How often one address may ask, and how much it may send."""
+"""How often one address may ask, search and rate."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from limits import RateLimitItemPerMinute
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.settings import Limits
 from index.errors import ConfigError
@@ -76,55 +74,3 @@ class Rates:
                 return
             self._complained_at = now
         _log.error("limits.url does not answer, so nobody is held back (%s)", error)
-
-
-class BodyLimit:
-    """Answers 413 to a request with more in it than `most` bytes, told or not."""
-
-    def __init__(self, app: ASGIApp, most: int, uploads: str, most_of_uploads: int) -> None:
-        """Allow `most` bytes, and `most_of_uploads` at the path `uploads`."""
-        self._app = app
-        self._most = most
-        self._uploads = (uploads, most_of_uploads)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on as long as it is not too large."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        path, allowed = self._uploads
-        most = allowed if scope["path"] == path else self._most
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > most:
-            await _TOO_LARGE(scope, receive, send)
-            return
-        read, begun, over = 0, False, False
-
-        async def counted() -> Message:
-            nonlocal read, over
-            message = await receive()
-            read += len(message.get("body", b""))
-            over = over or read > most
-            if over:
-                raise _TooMuch
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal begun
-            if not over or begun:  # what others make of `_TooMuch` is not the answer
-                begun = True
-                await send(message)
-
-        try:
-            await self._app(scope, counted, noted)
-        except _TooMuch:
-            pass
-        if over and not begun:
-            await _TOO_LARGE(scope, receive, send)
-
-
-class _TooMuch(Exception):
-    pass
-
-
-_TOO_LARGE = PlainTextResponse("That is more than can be read here.", 413)

@@ -6,6 +6,8 @@ the page needs are let through, so nothing outside the corpus can be reached.
 
 from __future__ import annotations
 
+import ctypes
+import json
 import re
 import socket
 from importlib.metadata import version
@@ -14,7 +16,8 @@ from typing import Literal
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
@@ -26,7 +29,6 @@ from bot.pipeline import Assistant
 from bot.settings import Settings
 from bot.web import api, staff, view, widget
 from bot.web.chat import chat_page
-from bot.web.limits import BodyLimit
 from bot.web.widget import frame_ancestors
 from index.errors import CitewellError
 
@@ -35,7 +37,8 @@ _OPEN = re.compile(
     r"/|/healthz|/readyz|/metrics|/widget\.js|/demo|/staff(/.*)?|/api/v1/.*|/citewell/.*|/pages/.*|"
     r"/originals/.*|/static/.*|/assets/.*|/svelte/.*|/config|/theme\.css|/favicon\.ico|"
     r"/manifest\.json|/robots\.txt|"
-    r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset|mcp(/.*)?)/?"
+    r"/gradio_api/(info|startup-events|app_id|heartbeat/[\w-]+|queue/(join|data)|cancel|reset|mcp(/.*)?)/?",
+    re.S,  # a name may hold a line break: there is no such page, and it says so
 )
 # Gradio's own scripts are inline and compiled in the browser, hence the two "unsafe".
 _POLICY = (
@@ -49,9 +52,11 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+_PARTING_S = 5
+"""Seconds an answer under way has when the server is told to stop."""
+_M_ARENA_MAX = -8  # malloc.h
 _MOST_BYTES = 300_000
 """Of a request: a conversation with twenty turns of the longest is less."""
-_UPLOADS = "/staff/pages/uploads"
 _ABOUT = "Ask a clinic's pages. Every sentence of an answer is a quote that can be opened."
 _HEAD = """
 <script src="/citewell/theme.js"></script>
@@ -102,11 +107,8 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
     service = api.Service.of(assistant, journal)
     app = FastAPI(
         title="Citewell", version=version("citewell"), docs_url=None, redoc_url=None,
-        openapi_url="/api/v1/openapi.json", description=_ABOUT,
-    )  # fmt: skip
-    app.add_middleware(
-        BodyLimit, most=_MOST_BYTES, uploads=_UPLOADS,
-        most_of_uploads=int(settings.corpus.max_file_mb * 1_000_000) + _MOST_BYTES,
+        openapi_url="/api/v1/openapi.json", description=_ABOUT, max_body_size=_MOST_BYTES,
+        exception_handlers={RequestValidationError: _refused},
     )  # fmt: skip
     app.add_middleware(Guard, headers=_headers(settings))
 
@@ -131,7 +133,7 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
         )  # fmt: skip
 
     app.include_router(api.routes(service))
-    app.include_router(widget.routes(settings))
+    app.include_router(widget.routes(settings), include_in_schema=False)
     app.include_router(staff.routes(assistant, journal))
     app.mount("/citewell", StaticFiles(directory=_STATIC))
     mounted: FastAPI = gr.mount_gradio_app(
@@ -146,12 +148,13 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
 
 
 def run(assistant: Assistant, journal: Journal, host: str, port: int) -> None:
-    """Serve until stopped."""
+    """Serve until stopped; then finish the answers under way."""
+    _keep_memory_together()
     app = create_app(assistant, journal)
     proxies = list(assistant.settings.server.trusted_proxies)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", server_header=False,
-        forwarded_allow_ips=proxies,
+        forwarded_allow_ips=proxies, timeout_graceful_shutdown=_PARTING_S,
     )  # fmt: skip
 
 
@@ -168,8 +171,23 @@ def require_free(host: str, port: int) -> None:
             ) from None
 
 
+async def _refused(_: Request, error: Exception) -> Response:
+    """Say what is wrong with a request and where, without the words it was made of."""
+    assert isinstance(error, RequestValidationError)
+    said = [{key: one[key] for key in ("loc", "msg", "type")} for one in error.errors()]
+    # As ASCII: a name of a field may hold half an emoji, which no response can
+    return Response(json.dumps({"detail": said}), 422, media_type="application/json")
+
+
 def _headers(settings: Settings) -> dict[str, str]:
     return {**_HEADERS, "Content-Security-Policy": _POLICY + frame_ancestors(settings)}
+
+
+def _keep_memory_together() -> None:
+    """Let threads share two heaps; each with its own, fifty visitors would take 100 MB more."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_ARENA_MAX, 2)
 
 
 def _theme() -> gr.themes.Base:

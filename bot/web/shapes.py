@@ -52,7 +52,7 @@ class Ask(_Given):
     @property
     def turns(self) -> list[Turn]:
         """The history as the pipeline takes it."""
-        return [Turn(sound(t.question), sound(t.standalone), t.kind) for t in self.history]
+        return [Turn(t.question, t.standalone, t.kind) for t in self.history]
 
 
 class Search(_Given):
@@ -247,8 +247,3 @@ class Fault(BaseModel):
 
 def _sources(given: Sequence[Publication]) -> list[Source]:
     return [Source(authors=s.authors, year=s.year, title=s.title, link=s.link) for s in given]
-
-
-def sound(text: str) -> str:
-    """Return text that any encoder takes: half an emoji becomes a mark."""
-    return text.encode("utf-8", "replace").decode()

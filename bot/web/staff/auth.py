@@ -2,11 +2,16 @@
 
 Every route of the console goes through `Gate.route`, before its body is read: nothing can be
 uploaded, looked at or changed without a session. Of a session only the hash of its token is kept.
+
+Wrong passwords are counted for each address and, slowly, for all; a browser that has logged in
+before is counted by itself, so that nobody can lock it out by guessing (OWASP, Slow Down Online
+Guessing Attacks with Device Cookies).
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import ipaddress
 import logging
 import math
@@ -17,7 +22,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -25,7 +30,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
@@ -38,6 +43,10 @@ from index.errors import CitewellError
 _log = logging.getLogger(__name__)
 
 COOKIE = "citewell_staff"
+DEVICE = "citewell_device"
+"""The cookie of a browser that has logged in before."""
+DEVICE_S = 180 * 24 * 3600
+"""Seconds that it is kept from the last time the password was right."""
 HOME = "/staff"
 HEADERS = {
     "Content-Security-Policy": (
@@ -45,10 +54,15 @@ HEADERS = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
+    # With "no-referrer" browsers would not say which site a form is from.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
 WRONG_AN_ADDRESS = RateLimitItemPerMinute(5, 15)
-WRONG_IN_ALL = RateLimitItemPerMinute(20, 15)
+WRONG_A_DEVICE = RateLimitItemPerMinute(5, 15)
+WRONG_IN_ALL = RateLimitItemPerHour(100)
+"""Of all browsers that never logged in: 2,400 guesses a day, from any number of addresses."""
 _FILES_AT_ONCE = 5
 """How many files of the greatest size one upload may bring."""
 _FORM_BYTES = 1_000_000
@@ -70,10 +84,11 @@ class TooMany(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A session just begun: the token only the browser keeps."""
+    """A session just begun: the tokens only the browser keeps."""
 
     token: str
     csrf: str
+    device: str
 
 
 def hash_password(password: str) -> str:
@@ -105,13 +120,14 @@ class Gate:
         """Whether the clinic set a password."""
         return bool(self._settings.staff.password_hash.get_secret_value())
 
-    def log_in(self, password: str, address: str) -> Started | None:
+    def log_in(self, password: str, address: str, device: str = "") -> Started | None:
         """Begin a session, or return None for a wrong password. Raises TooMany.
 
+        `device` is what the browser was given when it logged in before, "" if it never did.
         One attempt at a time, so that many at once cannot outrun their count.
         """
         with self._one_at_a_time:
-            keys = ((WRONG_AN_ADDRESS, _network(address)), (WRONG_IN_ALL, "all"))
+            keys = self._counted_by(address, device)
             for limit, key in keys:
                 if not self._wrong.test(limit, key):
                     reset = self._wrong.get_window_stats(limit, key).reset_time
@@ -120,7 +136,10 @@ class Gate:
                 for limit, key in keys:
                     self._wrong.hit(limit, key)
                 return None
-        started = Started(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+        name = secrets.token_urlsafe(16)
+        started = Started(
+            secrets.token_urlsafe(32), secrets.token_urlsafe(32), f"{name}.{self._sign(name)}"
+        )
         self._journal.start_session(self._key(started.token), started.csrf, self._end())
         return started
 
@@ -176,7 +195,7 @@ class Gate:
             back = within(asked) if request.method == "GET" else HOME
             return RedirectResponse(f"/staff/login?next={quote(back, safe='')}", 303)
         request.state.session = session
-        if request.method == "POST":
+        if request.method not in ("GET", "HEAD"):
             await self._require_ours(request, session)
         return await handler(request)
 
@@ -189,13 +208,25 @@ class Gate:
         largest = self._settings.corpus.max_file_mb * 1_000_000 * _FILES_AT_ONCE if files else 0
         if int(length) > largest + _FORM_BYTES:
             raise HTTPException(413, "That is more than can be sent at once. Send it in parts.")
-        if request.headers.get("sec-fetch-site") == "cross-site":
+        if _is_from_elsewhere(request):
             raise HTTPException(403, "This form was sent from another site.")
         if session is not None and request.url.path not in _OPEN:
             given = (await request.form()).get("csrf")
             text = given if isinstance(given, str) else ""
             if not secrets.compare_digest(text.encode(), session.csrf.encode()):
                 raise HTTPException(403, "This form is out of date. Go back, reload and try again.")
+
+    def _counted_by(self, address: str, device: str) -> tuple[tuple[RateLimitItem, str], ...]:
+        """Return under which names a wrong password is counted, and how many are too many."""
+        name, _, signed = device.partition(".")
+        if secrets.compare_digest(signed.encode(), self._sign(name).encode()):
+            return ((WRONG_A_DEVICE, f"device {name}"),)
+        return ((WRONG_AN_ADDRESS, _network(address)), (WRONG_IN_ALL, "all"))
+
+    def _sign(self, name: str) -> str:
+        """Sign a device. A new password makes other signatures: every browser is new again."""
+        kept = self._settings.staff.password_hash.get_secret_value()
+        return hmac.new(kept.encode(), f"device {name}".encode(), hashlib.sha256).hexdigest()
 
     def _verify(self, password: str) -> bool:
         try:
@@ -221,6 +252,17 @@ class Gate:
 
 def _plain(status: int, message: str) -> Response:
     return HTMLResponse(view.render("staff/message.html", message=message), status)
+
+
+def _is_from_elsewhere(request: Request) -> bool:
+    """Tell whether a browser sent this from a page of another origin.
+
+    Browsers say it in `Sec-Fetch-Site`, but not over plain http; there `Origin` is compared.
+    """
+    if site := request.headers.get("sec-fetch-site"):
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _network(address: str) -> str:

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from bot.web import view
-from bot.web.staff.auth import COOKIE, HOME, Gate, TooMany, within
+from bot.web.staff.auth import COOKIE, DEVICE, DEVICE_S, HOME, Gate, TooMany, within
 
 _LONGEST = 1000
+_OTHERS = ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+"""Methods no page here takes."""
 
 
 def add(router: APIRouter, gate: Gate) -> None:
@@ -30,7 +32,7 @@ def add(router: APIRouter, gate: Gate) -> None:
         address = request.client.host if request.client else ""
         wanted = within(next)
         try:
-            started = gate.log_in(password, address)
+            started = gate.log_in(password, address, request.cookies.get(DEVICE, ""))
         except TooMany as error:
             minutes = -(-error.seconds // 60)
             unit = "minute" if minutes == 1 else "minutes"
@@ -39,10 +41,13 @@ def add(router: APIRouter, gate: Gate) -> None:
         if started is None:
             return _login(wanted, "That is not the password.", 401)
         response = RedirectResponse(wanted, 303)
-        response.set_cookie(
-            COOKIE, started.token, path=HOME, httponly=True, samesite="strict",
-            secure=request.url.scheme == "https",
-        )  # fmt: skip
+        secure = request.url.scheme == "https"
+        for name, value, kept_s in (
+            (COOKIE, started.token, None), (DEVICE, started.device, DEVICE_S),
+        ):  # fmt: skip
+            response.set_cookie(
+                name, value, kept_s, path=HOME, httponly=True, samesite="strict", secure=secure
+            )
         return response
 
     @router.post("/staff/logout")
@@ -52,8 +57,9 @@ def add(router: APIRouter, gate: Gate) -> None:
         response.delete_cookie(COOKIE, path=HOME, httponly=True, samesite="strict")
         return response
 
-    @router.api_route("/staff/{rest:path}", methods=["GET", "POST"])
-    def nothing(rest: str) -> Response:
+    @router.api_route("/staff", methods=_OTHERS)
+    @router.api_route("/staff/{rest:path}", methods=["GET", "HEAD", "POST", *_OTHERS])
+    def nothing(rest: str = "") -> Response:
         raise HTTPException(404, "There is no such page.")
 
 

@@ -62,7 +62,10 @@ def add(router: APIRouter, console: Console) -> None:
             return show(request, [str(error)], 409)
         return see("/staff/pages#generations")
 
-    @router.post("/staff/pages/uploads")
+    @router.post(
+        "/staff/pages/uploads",
+        max_body_size=int((_MOST_FILES * settings.corpus.max_file_mb + 1) * 1_000_000),
+    )
     def upload(
         request: Request,
         files: Annotated[list[UploadFile], File()] = [],  # noqa: B006
