@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from pydantic import SecretStr
-from staffing import PASSWORD, console
+from staffing import PASSWORD, console, password_hash
 
 from bot.settings import Staff
-from bot.web.staff.auth import COOKIE, within
+from bot.web.staff.auth import COOKIE, DEVICE, Gate, TooMany, hash_password, within
 
 PATHS = ("/staff", "/staff/answers", "/staff/gaps", "/staff/pages", "/staff/report",
          "/staff/golden.jsonl", "/staff/pages/progress", "/staff/no/such/page")  # fmt: skip
@@ -62,11 +60,28 @@ def test_a_form_of_another_page_is_refused(staff, path, token):
     assert "out of date" in answer.text
 
 
-def test_a_form_sent_by_another_site_is_refused_even_at_the_door(staff):
-    headers = {"Sec-Fetch-Site": "cross-site"}
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"},
+     {"Origin": "https://evil.example"}, {"Origin": "http://testserver:81"},
+     {"Origin": "http://testserver.evil.example"}, {"Origin": ""}],
+    ids=str,
+)  # fmt: skip
+def test_a_form_sent_by_another_site_is_refused_even_at_the_door(staff, headers):
     sent = staff.client.post("/staff/login", data={"password": PASSWORD}, headers=headers)
     assert sent.status_code == 403
     assert COOKIE not in staff.client.cookies
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"},
+     {"Origin": "http://testserver"}, {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxy"}],
+    ids=str,
+)  # fmt: skip
+def test_a_form_of_ours_is_taken_behind_a_proxy_too(staff, headers):
+    sent = staff.client.post("/staff/login", data={"password": PASSWORD}, headers=headers)
+    assert sent.status_code == 303
 
 
 def test_the_password_opens_and_logging_out_closes(staff):
@@ -80,15 +95,18 @@ def test_the_password_opens_and_logging_out_closes(staff):
 
 
 def test_the_cookie_is_for_this_server_and_no_script(staff):
-    cookie = staff.log_in().headers["Set-Cookie"].lower()
-    assert f"{COOKIE}=" in cookie
-    assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/staff"))
-    assert "secure" not in cookie
+    cookies = [cookie.lower() for cookie in staff.log_in().headers.get_list("Set-Cookie")]
+    assert [cookie.split("=")[0] for cookie in cookies] == [COOKIE, DEVICE]
+    for cookie in cookies:
+        assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/staff"))
+        assert "secure" not in cookie and "domain" not in cookie
+    assert "max-age" not in cookies[0] and "expires" not in cookies[0]
 
 
 def test_over_https_the_cookie_never_travels_otherwise(assistant, tmp_path):
     with console(assistant, tmp_path, address="https://testserver") as staff:
-        assert "; secure" in staff.log_in().headers["Set-Cookie"].lower()
+        cookies = staff.log_in().headers.get_list("Set-Cookie")
+        assert len(cookies) == 2 and all("; secure" in cookie.lower() for cookie in cookies)
 
 
 def test_the_journal_holds_no_token(staff, tmp_path):
@@ -144,25 +162,64 @@ def test_right_passwords_are_not_counted(stopped):
     assert [stopped.log_in().status_code for _ in range(7)] == [303] * 7
 
 
-def test_many_addresses_share_one_count(assistant, tmp_path):
-    from bot.journal import Journal
-    from bot.web.staff.auth import Gate, TooMany
+@pytest.fixture
+def besieged(stopped, assistant, tmp_path, monkeypatch):
+    """The console, and a gate beside it that a hundred addresses have tried in vain."""
+    logged_in = stopped.log_in().status_code == 303
+    gate = Gate(
+        assistant.settings.model_copy(update={"staff": Staff(password_hash=password_hash())}),
+        stopped.journal, stopped.clock,
+    )  # fmt: skip
+    with monkeypatch.context() as quick:
+        quick.setattr(gate, "_verify", lambda password: False)
+        for number in range(100):
+            assert gate.log_in("wrong", f"10.0.0.{number}") is None
+    assert logged_in
+    return stopped, gate
 
-    with console(assistant, tmp_path) as staff:
-        settings = assistant.settings.model_copy(
-            update={"staff": Staff(password_hash=SecretStr("no hash"))}
-        )
-        journal = Journal.open(f"sqlite:///{tmp_path / 'other.db'}")
-        gate = Gate(settings, journal, staff.clock)
-        logging.disable(logging.ERROR)
-        try:
-            for number in range(20):
-                assert gate.log_in("wrong", f"10.0.0.{number}") is None
-            with pytest.raises(TooMany):
-                gate.log_in("wrong", "10.0.0.99")
-        finally:
-            logging.disable(logging.NOTSET)
-            journal.close()
+
+def test_many_addresses_share_one_slow_count(besieged):
+    staff, gate = besieged
+    with pytest.raises(TooMany) as told:
+        gate.log_in(PASSWORD, "10.1.1.1")
+    assert 0 < told.value.seconds <= 3600
+    staff.clock.seconds += 3601
+    assert gate.log_in(PASSWORD, "10.1.1.1")
+
+
+def test_nobody_can_lock_out_a_browser_that_has_logged_in_before(besieged):
+    staff, gate = besieged
+    device = staff.client.cookies[DEVICE]
+    assert gate.log_in(PASSWORD, "10.0.0.1", device)
+    staff.post("/staff/logout")
+    assert COOKIE not in staff.client.cookies and staff.client.cookies[DEVICE] == device
+
+
+def test_guessing_with_a_known_browser_is_counted_for_it_alone(besieged):
+    staff, gate = besieged
+    device = staff.client.cookies[DEVICE]
+    assert [gate.log_in("wrong", f"10.2.0.{n}", device) for n in range(5)] == [None] * 5
+    with pytest.raises(TooMany):
+        gate.log_in(PASSWORD, "10.2.0.9", device)
+    staff.clock.seconds += 15 * 60 + 1
+    assert gate.log_in(PASSWORD, "10.2.0.9", device)
+
+
+@pytest.mark.parametrize("forged", ["", ".", "a", "a.b", "é.é", "{0}", "{0}.", ".{1}", "b.{1}"])
+def test_a_known_browser_cannot_be_made_up(besieged, forged):
+    staff, gate = besieged
+    with pytest.raises(TooMany):
+        gate.log_in(PASSWORD, "10.3.0.1", forged.format(*staff.client.cookies[DEVICE].split(".")))
+
+
+def test_a_new_password_makes_every_browser_new(besieged, assistant):
+    staff, _ = besieged
+    other = Staff(password_hash=SecretStr(hash_password("another password")))
+    changed = Gate(
+        assistant.settings.model_copy(update={"staff": other}), staff.journal, staff.clock
+    )
+    keys = changed._counted_by("10.4.0.1", staff.client.cookies[DEVICE])
+    assert [key for _, key in keys] == ["10.4.0.1/32", "all"]
 
 
 def test_the_addresses_of_one_network_count_as_one(assistant, tmp_path):
@@ -175,7 +232,6 @@ def test_the_addresses_of_one_network_count_as_one(assistant, tmp_path):
 
 def test_a_setting_that_is_no_hash_is_logged_and_opens_nothing(assistant, tmp_path, caplog):
     from bot.journal import Journal
-    from bot.web.staff.auth import Gate
 
     settings = assistant.settings.model_copy(
         update={"staff": Staff(password_hash=SecretStr("plain text"))}
