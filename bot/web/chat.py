@@ -17,7 +17,7 @@ from bot.pipeline import failed
 from bot.scrub import unsaid
 from bot.suggest import Suggestions
 from bot.types import Answer, AnswerKind, Turn
-from bot.web import view
+from bot.web import tool, view
 from bot.web.api import Service
 from bot.web.desk import BusyError
 
@@ -95,6 +95,8 @@ def chat_page(service: Service) -> gr.Blocks:
             reply, None, [heard], concurrency_limit=None, show_progress="hidden",
             api_visibility="private", trigger_mode="multiple",
         )  # fmt: skip
+        if settings.server.mcp:
+            tool.add(service)
     page: gr.Blocks = blocks
     return page
 
