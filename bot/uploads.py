@@ -27,6 +27,9 @@ TYPES = (".md", ".html", ".htm", ".pdf", ".docx", ".txt")
 _LONGEST_NAME = 100
 _PASSED_OVER = ("readme", "license", "licence")
 """Names the loader passes over without a word (`index.load`)."""
+_MOST_UNPACKED = 200_000_000
+_MOST_XML = 20_000_000
+"""Bytes a Word document may unpack to, and its text alone."""
 _HEAD = 1024
 """Bytes in which a PDF's mark stands, as readers of PDF allow."""
 
@@ -125,11 +128,10 @@ def _fault(suffix: str, content: bytes) -> str:
     if not content.strip():
         return "the file is empty"
     if suffix == ".pdf":
-        if b"%PDF-" not in content[:_HEAD]:
+        if b"%PDF-" not in content[:_HEAD] or b"startxref" not in content:
             return "the content is not that of a PDF; save it as one, or mend the file's ending"
     elif suffix == ".docx":
-        if not _is_word(content):
-            return "the content is not that of a Word document; save it as .docx"
+        return _fault_of_word(content)
     elif b"\0" in content or content.startswith((b"%PDF-", b"PK\x03\x04")):
         return "the content is not text; mend the file's ending, or save it as UTF-8 text"
     else:
@@ -141,12 +143,19 @@ def _fault(suffix: str, content: bytes) -> str:
     return ""
 
 
-def _is_word(content: bytes) -> bool:
+def _fault_of_word(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            return "word/document.xml" in parts.namelist()
+            sizes = [(part.filename, part.file_size) for part in parts.infolist()]
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        return False
+        sizes = []
+    if "word/document.xml" not in dict(sizes):
+        return "the content is not that of a Word document; save it as .docx"
+    text = sum(size for name, size in sizes if name.endswith((".xml", ".rels")))
+    unpacked = sum(size for _, size in sizes)
+    if unpacked > _MOST_UNPACKED or text > _MOST_XML:
+        return f"it unpacks to {unpacked / 1e6:.0f} MB; take pictures out or split it"
+    return ""
 
 
 def _is_page(name: str) -> bool:

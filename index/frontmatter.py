@@ -15,6 +15,7 @@ from index.types import Evidence, Kind, Source
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C where PyYAML was built with it: ten times as fast."""
 
+_DEEPEST = 20
 _BLOCK = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -80,6 +81,7 @@ def split(raw: str) -> tuple[FrontMatter, str, int]:
         return FrontMatter(), raw, 1
     block = match[1]
     try:
+        _require_shallow(block)
         values: Any = yaml.load(block, Loader=LOADER) or {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -93,6 +95,16 @@ def split(raw: str) -> tuple[FrontMatter, str, int]:
     except ValidationError as error:
         raise PageError(_explain(error, block)) from None
     return front, raw[match.end() :], raw.count("\n", 0, match.end()) + 1
+
+
+def _require_shallow(block: str) -> None:
+    """Raise PageError for lists in lists without end: building them would end the process."""
+    depth = 0
+    for event in yaml.parse(block, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise PageError(f"front matter is nested over {_DEEPEST} levels deep; write it flat")
 
 
 def _explain(error: ValidationError, block: str) -> str:

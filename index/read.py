@@ -261,7 +261,8 @@ def _without_running_heads(pages: list[list[str]]) -> list[list[str]]:
 
 
 _MOST_UNPACKED = 200_000_000
-"""Bytes a DOCX may unpack to: a small file can hold many times its size."""
+_MOST_XML = 20_000_000
+"""Bytes a DOCX may unpack to, and its text: a small file can hold many times its size."""
 
 
 def _docx(raw: bytes) -> Read:
@@ -273,8 +274,10 @@ def _docx(raw: bytes) -> Read:
         raise PageError("the document is encrypted or in the old .doc format; save it as .docx")
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as parts:
-            unpacked = sum(part.file_size for part in parts.infolist())
-        if unpacked > _MOST_UNPACKED:
+            sizes = [(part.filename, part.file_size) for part in parts.infolist()]
+        unpacked = sum(size for _, size in sizes)
+        text = sum(size for name, size in sizes if name.endswith((".xml", ".rels")))
+        if unpacked > _MOST_UNPACKED or text > _MOST_XML:
             raise PageError(f"the document unpacks to {unpacked // 1_000_000} MB: too large")
         return _docx_blocks(docx.Document(io.BytesIO(raw)))
     except PageError:
