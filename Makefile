@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CITEWELL := $(BIN)/citewell
+BANDIT := $(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py bot index eval
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run test check eval screenshots clean
@@ -21,6 +22,8 @@ check: $(VENV)/installed-test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+	@$(BANDIT) 2>/dev/null || $(BANDIT)
+	@$(BIN)/python tests/audit.py
 
 eval: $(VENV)/installed
 	@$(CITEWELL) index || [ $$? -eq 3 ]

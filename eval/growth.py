@@ -235,7 +235,8 @@ def _chunk(document: Document, spans: list[tuple[int, int]]) -> Chunk:
 
 def _draw(random: np.random.Generator, count: int) -> list[str]:
     vocabulary, shares = _vocabulary()
-    return [vocabulary[at] for at in np.searchsorted(shares, random.random(count)).tolist()]
+    chosen = random.random(count)  # nosec B311 # no secret: words of made-up pages
+    return [vocabulary[at] for at in np.searchsorted(shares, chosen).tolist()]
 
 
 @cache
@@ -246,7 +247,8 @@ def _vocabulary() -> tuple[list[str], npt.NDArray[np.float64]]:
     real = dict.fromkeys(word for page in pages for word in words(page))
     invented: dict[str, None] = {}
     while len(invented) < _INVENTED:
-        invented["".join(random.choice(_SYLLABLES, random.integers(2, 5)))] = None
+        syllables = random.choice(_SYLLABLES, random.integers(2, 5))  # nosec B311 # as above
+        invented["".join(syllables)] = None
     found = [*real, *invented]
     random.shuffle(found)
     shares = np.cumsum(1 / (np.arange(len(found)) + 2.7))

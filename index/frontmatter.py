@@ -82,7 +82,7 @@ def split(raw: str) -> tuple[FrontMatter, str, int]:
     block = match[1]
     try:
         _require_shallow(block)
-        values: Any = yaml.load(block, Loader=LOADER) or {}
+        values: Any = yaml.load(block, Loader=LOADER) or {}  # nosec B506 # a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark else ""

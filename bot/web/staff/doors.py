@@ -26,7 +26,8 @@ def add(router: APIRouter, gate: Gate) -> None:
 
     @router.post("/staff/login")
     def log_in(
-        request: Request, password: Annotated[str, Form(max_length=_LONGEST)] = "",
+        request: Request,
+        password: Annotated[str, Form(max_length=_LONGEST)] = "",  # nosec B107 # nothing typed
         next: Annotated[str, Form()] = HOME,  # noqa: A002
     ) -> Response:  # fmt: skip
         address = request.client.host if request.client else ""
