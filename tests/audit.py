@@ -26,12 +26,12 @@ def main() -> int:
         said, reason = ask(service)
         found, reason = judge(said) if said is not None else ([], reason)
         if found:
-            print("\n".join(found), file=sys.stderr)
+            sys.stderr.write("\n".join(found) + "\n")
             return 1
         if not reason:
             return 0
         reasons.append(f"{service}: {reason}")
-    print(f"dependency audit could not be made ({'; '.join(reasons)})")
+    sys.stdout.write(f"dependency audit could not be made ({'; '.join(reasons)})\n")
     return 0
 
 
