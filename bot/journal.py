@@ -1,81 +1,29 @@
 """What is kept between visits: feedback, gaps, approved answers, marks, sessions.
 
-The only home of SQLAlchemy. Every write is on disk before it returns. Days are kept, never times,
+Every write is on disk before it returns. Days are kept, never times,
 so that nobody can be told by when they wrote; a session's end is the one exception.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.exc import SQLAlchemyError
 
+from bot import schema
 from bot.records import Approved, ApprovedSentence, Feedback, Gap, Mark, Rests, Session
-from index.errors import CitewellError
+from bot.schema import JournalError
 
 __all__ = [
     "Approved", "ApprovedSentence", "Feedback", "Gap", "Journal", "JournalError", "Mark", "Rests",
     "Session",
 ]  # fmt: skip
-
-SCHEMA = 1
-"""The version of the tables below. UPGRADES says how to get to each later one."""
-UPGRADES: dict[int, Sequence[str]] = {}
-"""Version -> the SQL that makes it of the version before."""
-
-_BUSY_MS = 5000
-# What is forgotten is overwritten, and what is acknowledged is on disk.
-_PRAGMAS = (
-    f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON",
-)  # fmt: skip
-
-
-class JournalError(CitewellError):
-    """The journal cannot be opened, read or written."""
-
-
-_metadata = sql.MetaData()
-
-
-def _table(name: str, **kinds: Any) -> sql.Table:
-    """Return a table with a number for each row, and columns that always hold something."""
-    key = sql.Column("id", sql.Integer, primary_key=True)
-    columns = (sql.Column(column, kind, nullable=False) for column, kind in kinds.items())
-    # a number is never given twice: a trace may name an answer that is withdrawn
-    return sql.Table(name, _metadata, key, *columns, sqlite_autoincrement=True)
-
-
-_Day = sql.String(10)
-_counters = sql.Table(
-    "counters", _metadata,
-    sql.Column("name", sql.String(40), primary_key=True),
-    sql.Column("value", sql.Integer, nullable=False),
-)  # fmt: skip
-_feedback = _table(
-    "feedback", day=_Day, helpful=sql.Boolean, reason=sql.Text, kind=sql.Text, pages=sql.JSON,
-    words=sql.Text,
-)  # fmt: skip
-_gaps = _table("gaps", day=_Day, words=sql.Text, kind=sql.Text, lang=sql.Text, near=sql.Text)
-_approved = _table(
-    "approved", created=_Day, expires=_Day, question=sql.Text, sentences=sql.JSON
-)  # fmt: skip
-_marks = _table(
-    "marks", day=_Day, question=sql.Text, right=sql.Boolean, kind=sql.Text, pages=sql.JSON,
-    facts=sql.JSON, note=sql.Text,
-)  # fmt: skip
-_sessions = sql.Table(
-    "sessions", _metadata,
-    sql.Column("token_sha256", sql.String(64), primary_key=True),
-    sql.Column("csrf", sql.String(128), nullable=False),
-    sql.Column("expires", sql.Float(53), nullable=False),
-)  # fmt: skip
 
 
 def _now() -> datetime:
@@ -89,18 +37,21 @@ class Journal:
         """Keep in `engine`, whose tables are there: see `open`."""
         self._engine = engine
         self._now = now
-        self._place = _place(engine.url)
+        self._place = schema.place(engine.url)
 
     @classmethod
     def open(cls, url: str, now: Callable[[], datetime] = _now) -> Journal:
         """Open the journal at a SQLAlchemy URL; make or upgrade its tables. Raises JournalError."""
-        journal = cls(_engine(url), now)
+        engine = schema.engine_at(url)
         try:
-            journal._make_tables()
+            schema.make(engine)
         except JournalError:
-            journal.close()
+            engine.dispose()
             raise
-        return journal
+        except SQLAlchemyError as error:
+            engine.dispose()
+            raise JournalError(_explain(schema.place(engine.url), error)) from error
+        return cls(engine, now)
 
     def close(self) -> None:
         """Give back the connections."""
@@ -108,36 +59,41 @@ class Journal:
 
     def add_feedback(self, feedback: Feedback) -> int:
         """Keep one rating; return its number."""
-        return self._add(_feedback, feedback, "day")
+        return self._add(schema.feedback, feedback, "day")
 
     def feedback(self, *, limit: int = 500) -> list[Feedback]:
         """Return the ratings, newest first."""
         return [
             Feedback(r.helpful, r.reason, r.kind, tuple(r.pages), r.words, r.day, r.id)
-            for r in self._rows(_feedback, limit)
+            for r in self._rows(schema.feedback, limit)
         ]
 
     def add_gap(self, gap: Gap) -> int:
         """Keep one question without an answer; return its number."""
-        return self._add(_gaps, gap, "day")
+        return self._add(schema.gaps, gap, "day")
 
     def gaps(self, *, limit: int = 1000) -> list[Gap]:
         """Return the questions without an answer, newest first."""
-        return [Gap(r.words, r.kind, r.lang, r.near, r.day, r.id) for r in self._rows(_gaps, limit)]
+        return [
+            Gap(r.words, r.kind, r.lang, r.near, r.day, r.id)
+            for r in self._rows(schema.gaps, limit)
+        ]
 
     def forget_gaps(self, ids: Sequence[int]) -> None:
         """Delete the gaps with these numbers: they are dealt with."""
         with self._begin() as connection:
-            connection.execute(sql.delete(_gaps).where(_gaps.c.id.in_(list(ids))))
+            connection.execute(sql.delete(schema.gaps).where(schema.gaps.c.id.in_(list(ids))))
 
     def approve(self, answer: Approved, replaces: int = 0) -> int:
         """Keep an approved answer, alone for its question and for the one it replaces."""
         values = asdict(answer) | {"created": answer.created or self._today()}
         del values["id"]
         with self._begin() as connection:
-            old = (_approved.c.id == replaces) | (_approved.c.question == answer.question)
-            connection.execute(sql.delete(_approved).where(old))
-            number = _number(connection.execute(sql.insert(_approved).values(**values)))
+            old = (schema.approved.c.id == replaces) | (
+                schema.approved.c.question == answer.question
+            )
+            connection.execute(sql.delete(schema.approved).where(old))
+            number = _number(connection.execute(sql.insert(schema.approved).values(**values)))
             _count_up(connection)
         return number
 
@@ -145,56 +101,58 @@ class Journal:
         """Return the approved answers, newest first: those that are out of date too."""
         return [
             Approved(r.question, _sentences(r.sentences), r.expires, r.created, r.id)
-            for r in self._rows(_approved)
+            for r in self._rows(schema.approved)
         ]
 
     def withdraw(self, number: int) -> None:
         """Delete an approved answer."""
         with self._begin() as connection:
-            connection.execute(sql.delete(_approved).where(_approved.c.id == number))
+            connection.execute(sql.delete(schema.approved).where(schema.approved.c.id == number))
             _count_up(connection)
 
     @property
     def approved_version(self) -> int:
         """A number that grows whenever an answer is approved or withdrawn, by any process."""
-        version = _counters.c.name == "approved"
+        version = schema.counters.c.name == "approved"
         with self._begin() as connection:
             return int(
-                connection.execute(sql.select(_counters.c.value).where(version)).scalar_one()
+                connection.execute(sql.select(schema.counters.c.value).where(version)).scalar_one()
             )
 
     def add_mark(self, mark: Mark) -> int:
         """Keep one verdict; return its number."""
-        return self._add(_marks, mark, "day")
+        return self._add(schema.marks, mark, "day")
 
     def marks(self) -> list[Mark]:
         """Return the verdicts, newest first."""
         return [
             Mark(r.question, r.right, r.kind, tuple(r.pages), tuple(r.facts), r.note, r.day, r.id)
-            for r in self._rows(_marks)
+            for r in self._rows(schema.marks)
         ]
 
     def drop_mark(self, number: int) -> None:
         """Delete one verdict."""
         with self._begin() as connection:
-            connection.execute(sql.delete(_marks).where(_marks.c.id == number))
+            connection.execute(sql.delete(schema.marks).where(schema.marks.c.id == number))
 
     def start_session(self, token_sha256: str, csrf: str, expires: float) -> None:
         """Keep a session by the hash of its token: who reads the journal cannot take it over."""
         values = {"token_sha256": token_sha256, "csrf": csrf, "expires": expires}
         with self._begin() as connection:
-            connection.execute(sql.insert(_sessions).values(**values))
+            connection.execute(sql.insert(schema.sessions).values(**values))
 
     def extend_session(self, token_sha256: str, expires: float) -> None:
         """Let a session end later; one that was ended meanwhile stays so."""
-        same = _sessions.c.token_sha256 == token_sha256
+        same = schema.sessions.c.token_sha256 == token_sha256
         with self._begin() as connection:
-            connection.execute(sql.update(_sessions).where(same).values(expires=expires))
+            connection.execute(sql.update(schema.sessions).where(same).values(expires=expires))
 
     def session(self, token_sha256: str) -> Session | None:
         """Return the session with this token, unless it has ended."""
-        alive = _sessions.c.expires > self._now().timestamp()
-        wanted = sql.select(_sessions).where(_sessions.c.token_sha256 == token_sha256, alive)
+        alive = schema.sessions.c.expires > self._now().timestamp()
+        wanted = sql.select(schema.sessions).where(
+            schema.sessions.c.token_sha256 == token_sha256, alive
+        )
         with self._begin() as connection:
             row = connection.execute(wanted).one_or_none()
         return Session(row.token_sha256, row.csrf, row.expires) if row else None
@@ -203,7 +161,7 @@ class Journal:
         """Delete a session."""
         with self._begin() as connection:
             connection.execute(
-                sql.delete(_sessions).where(_sessions.c.token_sha256 == token_sha256)
+                sql.delete(schema.sessions).where(schema.sessions.c.token_sha256 == token_sha256)
             )
 
     def expire(self, keep_days: int) -> int:
@@ -216,15 +174,22 @@ class Journal:
             gone = sum(
                 connection.execute(sql.delete(table).where(old)).rowcount
                 for table, old in (
-                    (_feedback, _feedback.c.day < oldest),
-                    (_gaps, _gaps.c.day < oldest),
-                    (_sessions, _sessions.c.expires <= self._now().timestamp()),
+                    (schema.feedback, schema.feedback.c.day < oldest),
+                    (schema.gaps, schema.gaps.c.day < oldest),
+                    (schema.sessions, schema.sessions.c.expires <= self._now().timestamp()),
                 )
             )
         if self._engine.dialect.name == "sqlite":
-            with self._begin() as connection:  # the file is overwritten, its log is not
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_log()  # the file is overwritten, its log is not
         return gone
+
+    def _empty_log(self) -> None:
+        """Move SQLite's write-ahead log into the file; no transaction may be open then."""
+        try:
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise JournalError(_explain(self._place, error)) from error
 
     def _today(self) -> str:
         return self._now().astimezone(UTC).date().isoformat()
@@ -248,79 +213,6 @@ class Journal:
         except (SQLAlchemyError, OverflowError) as error:
             raise JournalError(_explain(self._place, error)) from error
 
-    def _make_tables(self) -> None:
-        with self._begin() as connection:
-            for table in _metadata.sorted_tables:
-                connection.execute(CreateTable(table, if_not_exists=True))
-        for name, first in (("schema", SCHEMA), ("approved", 0)):
-            self._start_counter(name, first)
-        with self._begin() as connection:
-            schema = _counters.c.name == "schema"
-            found = connection.execute(sql.select(_counters.c.value).where(schema)).scalar_one()
-            if found > SCHEMA:
-                raise JournalError(
-                    f"{self._place}: the journal has version {found}, and this Citewell knows "
-                    f"{SCHEMA}; update Citewell, or name another file in journal.url"
-                )
-            for version in range(found + 1, SCHEMA + 1):
-                for statement in UPGRADES[version]:
-                    connection.execute(sql.text(statement))
-            connection.execute(sql.update(_counters).where(schema).values(value=SCHEMA))
-
-    def _start_counter(self, name: str, value: int) -> None:
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(sql.insert(_counters).values(name=name, value=value))
-        except IntegrityError:
-            pass  # it has been counting before
-        except SQLAlchemyError as error:
-            raise JournalError(_explain(self._place, error)) from error
-
-
-def _engine(url: str) -> sql.Engine:
-    try:
-        address = sql.make_url(url)
-        if address.get_backend_name() == "sqlite":
-            _make_file(address.database or "")
-        engine = sql.create_engine(address, hide_parameters=True)  # no words in any log
-    except (SQLAlchemyError, ImportError) as error:
-        raise JournalError(
-            f"journal.url = '{url}' cannot be used ({error}); "
-            "leave it empty for a file beside the index, or install the database's driver"
-        ) from error
-    if engine.dialect.name == "sqlite":
-        sql.event.listen(engine, "connect", _set_pragmas)
-    return engine
-
-
-def _make_file(name: str) -> None:
-    """Make the file if it is not there, for its owner's eyes only, and the folder it is in."""
-    if name in ("", ":memory:"):
-        raise JournalError("a journal in memory forgets everything; name a file in journal.url")
-    path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-    except OSError as error:
-        raise JournalError(
-            f"{path}: the journal cannot be written ({error.strerror}); "
-            "make its folder writable, or name another file in journal.url"
-        ) from error
-
-
-def _set_pragmas(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _place(url: sql.URL) -> str:
-    """Return where the journal is, without a password."""
-    if url.get_backend_name() == "sqlite":
-        return str(url.database)
-    return url.render_as_string(hide_password=True)
-
 
 def _explain(place: str, error: Exception) -> str:
     reason = getattr(error, "orig", None) or error
@@ -331,8 +223,10 @@ def _explain(place: str, error: Exception) -> str:
 
 
 def _count_up(connection: sql.Connection) -> None:
-    version = _counters.c.name == "approved"
-    connection.execute(sql.update(_counters).where(version).values(value=_counters.c.value + 1))
+    version = schema.counters.c.name == "approved"
+    connection.execute(
+        sql.update(schema.counters).where(version).values(value=schema.counters.c.value + 1)
+    )
 
 
 def _number(result: sql.CursorResult[Any]) -> int:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import count
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from postgres_server import PostgresServer
+from servers import free_port
 
-from bot import journal as module
+from bot import schema
 from bot.journal import (
     Approved,
     ApprovedSentence,
@@ -35,6 +38,9 @@ APPROVED = Approved(
 MARK = Mark("Does it hurt?", True, "answer", ("corpus/a.md",), ("a brief ache",), "good")
 
 
+_numbers = count()
+
+
 class Clock:
     """A clock that stands still until it is moved."""
 
@@ -50,9 +56,31 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def file(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'journal.db'}"
+
+
+@pytest.fixture
+def in_file(file: str) -> Iterator[Journal]:
+    opened = Journal.open(file)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, file: str) -> str:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        return file
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database(f"journal {next(_numbers)}")
 
 
 @pytest.fixture
@@ -180,9 +208,9 @@ def test_a_day_is_that_of_utc_wherever_the_clinic_is(url: str):
     journal.close()
 
 
-def test_nothing_kept_of_a_visitor_tells_the_time(journal: Journal, tmp_path: Path):
-    journal.add_gap(GAP)
-    journal.add_feedback(FEEDBACK)
+def test_nothing_kept_of_a_visitor_tells_the_time(in_file: Journal, tmp_path: Path):
+    in_file.add_gap(GAP)
+    in_file.add_feedback(FEEDBACK)
     with sqlite3.connect(tmp_path / "journal.db") as raw:
         kept = [*raw.execute("SELECT * FROM gaps"), *raw.execute("SELECT * FROM feedback")]
     raw.close()
@@ -200,17 +228,17 @@ def test_what_was_kept_is_there_when_it_is_opened_again(url: str, journal: Journ
     again.close()
 
 
-def test_a_write_is_on_disk_when_it_returns(tmp_path: Path, url: str):
+def test_a_write_is_on_disk_when_it_returns(tmp_path: Path, file: str):
     code = (
         "import os, sys\n"
         "from bot.journal import Gap, Journal\n"
-        f"Journal.open({url!r}).add_gap(Gap('a', 'refusal', 'en', ''))\n"
+        f"Journal.open({file!r}).add_gap(Gap('a', 'refusal', 'en', ''))\n"
         "os._exit(1)\n"  # as if the machine had been switched off
     )
     root = Path(__file__).parent.parent
     killed = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert killed.returncode == 1 and not killed.stderr
-    journal = Journal.open(url)
+    journal = Journal.open(file)
     assert [g.words for g in journal.gaps()] == ["a"]
     with journal._engine.connect() as connection:
         said = [connection.execute(sql.text(f"PRAGMA {name}")).scalar_one()
@@ -234,8 +262,8 @@ def test_many_threads_may_write_and_open_at_once(url: str):
     journal.close()
 
 
-def test_only_the_owner_may_read_the_file(journal: Journal, tmp_path: Path):
-    journal.add_gap(GAP)
+def test_only_the_owner_may_read_the_file(in_file: Journal, tmp_path: Path):
+    in_file.add_gap(GAP)
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("journal.db*")}
     assert modes and not any(modes.values())
 
@@ -269,42 +297,103 @@ def test_a_file_that_is_no_journal_is_named_and_left_as_it_is(tmp_path: Path):
     assert file.read_bytes() == before
 
 
-def test_a_write_that_fails_says_where_and_what_to_do(journal: Journal, tmp_path: Path):
+def test_a_write_that_fails_says_where_and_what_to_do(in_file: Journal, tmp_path: Path):
     with sqlite3.connect(tmp_path / "journal.db") as raw:
         raw.execute("DROP TABLE gaps")
     raw.close()
     with pytest.raises(JournalError, match=r"journal\.db: .*no such table.*check that the disk"):
-        journal.add_gap(GAP)
+        in_file.add_gap(GAP)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_file_that_may_not_be_written_is_an_error(tmp_path: Path, url: str):
-    Journal.open(url).close()
+def test_a_file_that_may_not_be_written_is_an_error(tmp_path: Path, file: str):
+    Journal.open(file).close()
     (tmp_path / "journal.db").chmod(0o400)
     with pytest.raises(JournalError, match="may be written"):
-        Journal.open(url).add_gap(GAP)
+        Journal.open(file).add_gap(GAP)
 
 
 def test_a_password_in_the_address_is_not_shown():
-    place = module._place(sql.make_url("postgresql://clinic:secret@db/journal"))
+    place = schema.place(sql.make_url("postgresql://clinic:secret@db/journal"))
     assert "db/journal" in place and "secret" not in place
 
 
 def test_a_journal_of_a_later_version_is_left_alone(url: str, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as later:
-        later.setattr(module, "SCHEMA", module.SCHEMA + 1)
+        later.setattr(schema, "SCHEMA", schema.SCHEMA + 1)
         Journal.open(url).close()
     with pytest.raises(JournalError, match="has version 2.*update Citewell"):
         Journal.open(url)
 
 
 def test_an_older_journal_is_upgraded_once_and_keeps_what_it_holds(
-    journal: Journal, url: str, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     journal.add_gap(GAP)
-    monkeypatch.setattr(module, "SCHEMA", 2)
-    monkeypatch.setattr(module, "UPGRADES", {2: ["ALTER TABLE gaps ADD COLUMN topic TEXT"]})
+    _later(monkeypatch, "ALTER TABLE gaps ADD COLUMN topic TEXT")
     for _ in range(2):
         newer = Journal.open(url)
         assert [g.words for g in newer.gaps()] == [GAP.words]
         newer.close()
+    assert caplog.text.count("upgraded to version 2") == 1
+
+
+def test_processes_that_upgrade_at_once_do_it_once(
+    journal: Journal, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    _later(monkeypatch, "ALTER TABLE gaps ADD COLUMN topic TEXT")
+    with ThreadPoolExecutor(4) as pool:
+        for opened in pool.map(lambda _: Journal.open(url), range(4)):
+            opened.close()
+    assert caplog.text.count("upgraded to version 2") == 1
+
+
+def test_a_file_is_copied_before_it_is_upgraded(
+    file: str, in_file: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    in_file.add_gap(GAP)
+    with monkeypatch.context() as later:
+        _later(later, "DELETE FROM gaps")
+        newer = Journal.open(file)
+        assert newer.gaps() == []
+        newer.close()
+    copied = tmp_path / "journal.db.before-2"
+    assert copied.stat().st_mode & 0o077 == 0
+    before = Journal.open(f"sqlite:///{copied}")
+    assert [g.words for g in before.gaps()] == [GAP.words]
+    before.close()
+
+
+def test_an_upgrade_that_fails_leaves_the_journal_as_it_was(
+    journal: Journal, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    journal.add_gap(GAP)
+    with monkeypatch.context() as later:
+        _later(
+            later, "ALTER TABLE gaps RENAME COLUMN near TO far", "DROP TABLE nothing_of_the_kind"
+        )
+        with pytest.raises(JournalError, match="nothing_of_the_kind"):
+            Journal.open(url)
+    again = Journal.open(url)
+    assert [g.near for g in again.gaps()] == [GAP.near]
+    again.close()
+
+
+def test_a_database_that_was_restarted_is_asked_again(postgres: PostgresServer):
+    journal = Journal.open(postgres.new_database("restarted"))
+    journal.add_gap(GAP)
+    postgres.restart()
+    assert [g.words for g in journal.gaps()] == [GAP.words]
+    journal.close()
+
+
+def test_a_database_that_is_down_says_so_without_its_password(postgres: PostgresServer):
+    url = f"postgresql+psycopg://clinic:secret@127.0.0.1:{free_port()}/journal"
+    with pytest.raises(JournalError, match="cannot be read or written") as raised:
+        Journal.open(url)
+    assert "secret" not in str(raised.value)
+
+
+def _later(monkeypatch: pytest.MonkeyPatch, *statements: str) -> None:
+    monkeypatch.setattr(schema, "SCHEMA", 2)
+    monkeypatch.setattr(schema, "UPGRADES", {2: statements})

@@ -28,7 +28,7 @@ HOMES = {
     "langchain": r"bot/generate\.py",
     "py3langid": r"bot/language\.py",
     "sklearn": r"eval/fit_triage\.py",
-    "sqlalchemy": r"bot/journal\.py",
+    "sqlalchemy": r"bot/(journal|schema)\.py",
     "argon2": r"bot/web/staff/.*",
     "limits": r"bot/web/.*",
 }
