@@ -10,6 +10,7 @@ from conftest import application
 from pages import CUPS, MARKDOWN, indexed, pdf, word, write
 from starlette.testclient import TestClient
 
+from bot import notices
 from bot.pipeline import Assistant
 from bot.settings import Settings
 from bot.web.server import require_free
@@ -208,3 +209,16 @@ def test_a_taken_port_is_told_and_a_free_one_is_not():
         with pytest.raises(CitewellError, match=rf"127\.0\.0\.1:{port} .*--port"):
             require_free("127.0.0.1", port)
     require_free("127.0.0.1", port)
+
+
+def test_what_breaks_anywhere_is_a_fixed_sentence_with_every_header(client, monkeypatch, caplog):
+    def broken(*_, **__):
+        raise RuntimeError("Xenophilius")
+
+    monkeypatch.setattr("bot.web.view.page", broken)
+    name = "corpus/treatments/cupping.md"
+    said = client.get(f"/pages/{name}")
+    assert (said.status_code, said.text) == (500, notices.ERROR)
+    assert all(header in said.headers for header in HEADERS)
+    assert "RuntimeError" in caplog.text
+    assert "Xenophilius" not in caplog.text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import re
 import socket
 from importlib.metadata import version
@@ -23,15 +24,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot import notices
 from bot.approved import ApprovedAnswers
 from bot.journal import Journal
 from bot.pipeline import Assistant
+from bot.scrub import unsaid
 from bot.settings import Settings
 from bot.web import api, staff, view, widget
 from bot.web.chat import chat_page
 from bot.web.widget import frame_ancestors
 from index.errors import CitewellError
 
+_log = logging.getLogger(__name__)
 _STATIC = Path(__file__).with_name("static")
 _OPEN = re.compile(
     r"/|/healthz|/readyz|/metrics|/widget\.js|/demo|/staff(/.*)?|/api/v1/.*|/citewell/.*|/pages/.*|"
@@ -81,10 +85,12 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
+        path, begun = scope["path"], False
 
         async def headed(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
@@ -93,10 +99,17 @@ class Guard:
             await send(message)
 
         app: ASGIApp = self._app if _OPEN.fullmatch(path) else _NOTHING
-        await app(scope, receive, headed)
+        try:
+            await app(scope, receive, headed)
+        except Exception as error:
+            _log.error("%s was not answered: %s", scope["method"], unsaid(error))
+            if begun:
+                raise  # the connection is closed, so that nobody takes half for all
+            await _FAILED(scope, receive, headed)
 
 
 _NOTHING = PlainTextResponse("There is nothing here.", 404)
+_FAILED = PlainTextResponse(notices.ERROR, 500)
 
 
 def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
@@ -123,7 +136,7 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
     def original(name: str) -> Response:
         document = assistant.retriever.documents.get(name)
         path = Path(document.path) if document and view.original(document) else None
-        if path is None or not path.is_file():
+        if path is None or not path.is_file() or path.resolve() != path.absolute():
             return HTMLResponse(view.render("missing.html"), 404)
         kind = view.ORIGINALS[path.suffix.lower()]
         how: Literal["inline", "attachment"] = "inline" if kind.endswith("pdf") else "attachment"
