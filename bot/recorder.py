@@ -63,5 +63,5 @@ class Recorder:
 
     def _words(self, question: str) -> str:
         if self._privacy.keep_questions:
-            return question[:LONGEST]
+            return question[:LONGEST].replace("\0", "")  # which PostgreSQL keeps in no text
         return scrub(question, self._known)

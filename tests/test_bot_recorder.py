@@ -237,7 +237,7 @@ def test_an_answered_question_is_not_kept(journal: Journal, assistant: Assistant
 def test_the_clinic_may_choose_to_keep_questions_as_they_are(
     journal: Journal, assistant: Assistant
 ):
-    recorder(journal, keep=True).asked("does cupping help Joan", refused(assistant))
+    recorder(journal, keep=True).asked("does cupping help Joan\0", refused(assistant))
     assert [gap.words for gap in journal.gaps()] == ["does cupping help Joan"]
 
 
