@@ -6,12 +6,13 @@ so that nobody can be told by when they wrote; a session's end is the one except
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 
 import sqlalchemy as sql
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,6 +25,32 @@ __all__ = [
     "Approved", "ApprovedSentence", "Feedback", "Gap", "Journal", "JournalError", "Mark", "Rests",
     "Session",
 ]  # fmt: skip
+
+_log = logging.getLogger(__name__)
+_Record = TypeVar("_Record")
+
+_LONGEST_SESSION_S = 24 * 3600
+_SKEW_S = 300
+"""How far the clocks of two processes may differ, or one clock be put back, unnoticed."""
+_LEAP_DAYS = 30
+"""A clock further ahead than this since the last expiry is believed only the day after."""
+_REMEDIES = {
+    "SQLITE_FULL": "free space on its disk",
+    "SQLITE_IOERR": "free space on its disk, and look whether the disk fails",
+    "SQLITE_READONLY": "see that the file and its folder may be written",
+    "SQLITE_CANTOPEN": "see that the file is there and that it and its folder may be written",
+    "SQLITE_CORRUPT": "the file is damaged: stop Citewell, then put the last backup in its place, "
+    "or move the file away to begin a new one",
+    "SQLITE_NOTADB": "this file is no journal: name another in journal.url",
+    "SQLITE_BUSY": "another program holds the file: end that, or copy it with sqlite3's .backup",
+    "53100": "free space on the server's disk",
+    "25006": "this server takes no writes: name the one that does in journal.url",
+}
+"""How SQLite's name of an error begins, or PostgreSQL's code of it -> what to do about it."""
+_REMEDY = (
+    "check that the disk is not full, that the file may be written and is a journal, or name "
+    "another in journal.url"
+)
 
 
 def _now() -> datetime:
@@ -63,10 +90,10 @@ class Journal:
 
     def feedback(self, *, limit: int = 500) -> list[Feedback]:
         """Return the ratings, newest first."""
-        return [
-            Feedback(r.helpful, r.reason, r.kind, tuple(r.pages), r.words, r.day, r.id)
-            for r in self._rows(schema.feedback, limit)
-        ]
+        return self._read(
+            schema.feedback, limit,
+            lambda r: Feedback(r.helpful, r.reason, r.kind, tuple(r.pages), r.words, r.day, r.id),
+        )  # fmt: skip
 
     def add_gap(self, gap: Gap) -> int:
         """Keep one question without an answer; return its number."""
@@ -74,10 +101,9 @@ class Journal:
 
     def gaps(self, *, limit: int = 1000) -> list[Gap]:
         """Return the questions without an answer, newest first."""
-        return [
-            Gap(r.words, r.kind, r.lang, r.near, r.day, r.id)
-            for r in self._rows(schema.gaps, limit)
-        ]
+        return self._read(
+            schema.gaps, limit, lambda r: Gap(r.words, r.kind, r.lang, r.near, r.day, r.id)
+        )
 
     def forget_gaps(self, ids: Sequence[int]) -> None:
         """Delete the gaps with these numbers: they are dealt with."""
@@ -99,10 +125,10 @@ class Journal:
 
     def approved(self) -> list[Approved]:
         """Return the approved answers, newest first: those that are out of date too."""
-        return [
-            Approved(r.question, _sentences(r.sentences), r.expires, r.created, r.id)
-            for r in self._rows(schema.approved)
-        ]
+        return self._read(
+            schema.approved, None,
+            lambda r: Approved(r.question, _sentences(r), r.expires, r.created, r.id),
+        )  # fmt: skip
 
     def withdraw(self, number: int) -> None:
         """Delete an approved answer."""
@@ -113,11 +139,8 @@ class Journal:
     @property
     def approved_version(self) -> int:
         """A number that grows whenever an answer is approved or withdrawn, by any process."""
-        version = schema.counters.c.name == "approved"
         with self._begin() as connection:
-            return int(
-                connection.execute(sql.select(schema.counters.c.value).where(version)).scalar_one()
-            )
+            return _counted(connection, "approved")
 
     def add_mark(self, mark: Mark) -> int:
         """Keep one verdict; return its number."""
@@ -125,10 +148,12 @@ class Journal:
 
     def marks(self) -> list[Mark]:
         """Return the verdicts, newest first."""
-        return [
-            Mark(r.question, r.right, r.kind, tuple(r.pages), tuple(r.facts), r.note, r.day, r.id)
-            for r in self._rows(schema.marks)
-        ]
+        return self._read(
+            schema.marks, None,
+            lambda r: Mark(
+                r.question, r.right, r.kind, tuple(r.pages), tuple(r.facts), r.note, r.day, r.id
+            ),
+        )  # fmt: skip
 
     def drop_mark(self, number: int) -> None:
         """Delete one verdict."""
@@ -147,12 +172,17 @@ class Journal:
         with self._begin() as connection:
             connection.execute(sql.update(schema.sessions).where(same).values(expires=expires))
 
-    def session(self, token_sha256: str) -> Session | None:
-        """Return the session with this token, unless it has ended."""
-        alive = schema.sessions.c.expires > self._now().timestamp()
+    def session(self, token_sha256: str, longest_s: float = _LONGEST_SESSION_S) -> Session | None:
+        """Return the session with this token, unless it has ended.
+
+        One that ends later than the longest may was begun by a clock that has since been put back:
+        it has ended too.
+        """
+        now, ends = self._now().timestamp(), schema.sessions.c.expires
         wanted = sql.select(schema.sessions).where(
-            schema.sessions.c.token_sha256 == token_sha256, alive
-        )
+            schema.sessions.c.token_sha256 == token_sha256,
+            ends > now, ends <= now + longest_s + _SKEW_S,
+        )  # fmt: skip
         with self._begin() as connection:
             row = connection.execute(wanted).one_or_none()
         return Session(row.token_sha256, row.csrf, row.expires) if row else None
@@ -168,20 +198,43 @@ class Journal:
         """Delete gaps and feedback older than that, and ended sessions, to the last byte.
 
         Return how many. Where another program reads, the write-ahead log waits for the next time.
+        What was kept while the clock was ahead counts from today. After a leap of the clock, or a
+        long pause, nothing kept is deleted before the next day.
         """
-        oldest = (self._now().astimezone(UTC) - timedelta(days=keep_days)).date().isoformat()
+        today = self._now().astimezone(UTC).date()
+        oldest = (today - timedelta(days=keep_days)).isoformat()
+        ended = schema.sessions.c.expires <= self._now().timestamp()
         with self._begin() as connection:
-            gone = sum(
-                connection.execute(sql.delete(table).where(old)).rowcount
-                for table, old in (
-                    (schema.feedback, schema.feedback.c.day < oldest),
-                    (schema.gaps, schema.gaps.c.day < oldest),
-                    (schema.sessions, schema.sessions.c.expires <= self._now().timestamp()),
-                )
-            )
+            # a write comes first: SQLite lets no reader become a writer when others wrote meanwhile
+            gone = connection.execute(sql.delete(schema.sessions).where(ended)).rowcount
+            believed = self._believed(connection, today)
+            for table in (schema.feedback, schema.gaps):
+                ahead = table.c.day > (today + timedelta(days=1)).isoformat()
+                connection.execute(sql.update(table).where(ahead).values(day=today.isoformat()))
+                if believed:
+                    gone += connection.execute(
+                        sql.delete(table).where(table.c.day < oldest)
+                    ).rowcount
         if self._engine.dialect.name == "sqlite":
             self._empty_log()  # the file is overwritten, its log is not
         return gone
+
+    def _believed(self, connection: sql.Connection, today: date) -> bool:
+        """Tell whether today may be: a day far after the last one must have passed first."""
+        seen, leapt = (_counted(connection, name) for name in ("day", "leapt"))
+        now = today.toordinal()
+        if seen and now - seen > _LEAP_DAYS:
+            leapt = now
+            _log.warning(
+                "%s: the clock says %s, and at the last expiry it said %s; nothing is deleted "
+                "before tomorrow: if the clock is wrong, put it right today",
+                self._place, today, date.fromordinal(seen),
+            )  # fmt: skip
+        elif now != leapt:
+            leapt = 0
+        for name, value in (("day", now), ("leapt", leapt)):
+            _count(connection, name, value)
+        return leapt == 0
 
     def _empty_log(self) -> None:
         """Move SQLite's write-ahead log into the file; no transaction may be open then."""
@@ -200,33 +253,42 @@ class Journal:
         with self._begin() as connection:
             return _number(connection.execute(sql.insert(table).values(**values)))
 
-    def _rows(self, table: sql.Table, limit: int | None = None) -> Sequence[sql.Row[Any]]:
+    def _read(
+        self, table: sql.Table, limit: int | None, made: Callable[[sql.Row[Any]], _Record]
+    ) -> list[_Record]:
         newest_first = sql.select(table).order_by(table.c.id.desc()).limit(limit)
         with self._begin() as connection:
-            return connection.execute(newest_first).all()
+            return [made(row) for row in connection.execute(newest_first)]
 
     @contextmanager
     def _begin(self) -> Iterator[sql.Connection]:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, OverflowError) as error:
+        except (SQLAlchemyError, OverflowError, ValueError, TypeError) as error:
+            # the last two: what cannot be written as text, and what damage made of a row
             raise JournalError(_explain(self._place, error)) from error
 
 
 def _explain(place: str, error: Exception) -> str:
     reason = getattr(error, "orig", None) or error
-    return (
-        f"{place}: the journal cannot be read or written ({reason}); check that the disk is not "
-        "full, that the file may be written and is a journal, or name another in journal.url"
-    )
+    name = getattr(reason, "sqlite_errorname", None) or getattr(reason, "sqlstate", None) or ""
+    remedy = next((what for start, what in _REMEDIES.items() if name.startswith(start)), _REMEDY)
+    return f"{place}: the journal cannot be read or written ({reason}); {remedy}"
+
+
+def _counted(connection: sql.Connection, name: str) -> int:
+    wanted = sql.select(schema.counters.c.value).where(schema.counters.c.name == name)
+    return int(connection.execute(wanted).scalar_one())
+
+
+def _count(connection: sql.Connection, name: str, value: int | sql.ColumnElement[int]) -> None:
+    same = schema.counters.c.name == name
+    connection.execute(sql.update(schema.counters).where(same).values(value=value))
 
 
 def _count_up(connection: sql.Connection) -> None:
-    version = schema.counters.c.name == "approved"
-    connection.execute(
-        sql.update(schema.counters).where(version).values(value=schema.counters.c.value + 1)
-    )
+    _count(connection, "approved", schema.counters.c.value + 1)
 
 
 def _number(result: sql.CursorResult[Any]) -> int:
@@ -234,11 +296,14 @@ def _number(result: sql.CursorResult[Any]) -> int:
     return int(key[0]) if key else 0
 
 
-def _sentences(kept: Sequence[dict[str, Any]]) -> tuple[ApprovedSentence, ...]:
+def _sentences(row: sql.Row[Any]) -> tuple[ApprovedSentence, ...]:
     try:
         return tuple(
             ApprovedSentence(one["text"], tuple(Rests(**rests) for rests in one["rests"]))
-            for one in kept
+            for one in row.sentences
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise JournalError(f"an approved answer cannot be read ({error!r}): withdraw it") from error
+        raise JournalError(
+            f"approved answer {row.id} cannot be read ({error!r}): delete its row from the table "
+            "'approved', or put the last backup of the journal in its place"
+        ) from error

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from index.errors import CitewellError
+from index.files import sync_folder
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +35,12 @@ _PRAGMAS = (
 )  # fmt: skip
 _POSTGRES = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c lock_timeout=5000"}
 """Nobody waits for a database that hangs longer than this: seconds, then milliseconds."""
+_UPGRADE_S = 600
+"""How long an upgrade in PostgreSQL may take, and another process waits for it."""
 _UPGRADING = 0x63697465
 """The advisory lock of whoever makes or upgrades the tables."""
+_COUNTERS = {"approved": 0, "day": 0, "leapt": 0}
+"""Beside the version: changes to what is approved, and the days that expiry saw; 0 is none yet."""
 
 
 class JournalError(CitewellError):
@@ -104,14 +109,18 @@ def engine_at(url: str) -> sql.Engine:
 def make(engine: sql.Engine) -> None:
     """Make the tables that are not there, and upgrade those of an earlier version.
 
-    All of it or nothing. A file is copied before it is upgraded. Raises JournalError, and what
-    SQLAlchemy raises.
+    All of it or nothing. A file is copied before it is upgraded. Where all is there nothing is
+    written: a journal on a full disk can still be read. Raises JournalError, and what SQLAlchemy
+    raises.
     """
+    with engine.begin() as connection:
+        if _is_made(connection):
+            return
     with engine.begin() as connection:
         _lock(connection)
         for table in _metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
-        for name, first in (("schema", SCHEMA), ("approved", 0)):
+        for name, first in {"schema": SCHEMA, **_COUNTERS}.items():
             if _counted(connection, name) is None:
                 connection.execute(sql.insert(counters).values(name=name, value=first))
         found = _counted(connection, "schema") or 0
@@ -136,6 +145,14 @@ def place(url: sql.URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
+def _is_made(connection: sql.Connection) -> bool:
+    """Tell whether the tables are there, in this version."""
+    if not sql.inspect(connection).has_table(counters.name):
+        return False
+    found = {row.name: row.value for row in connection.execute(sql.select(counters))}
+    return found.get("schema") == SCHEMA and found.keys() >= _COUNTERS.keys()
+
+
 def _counted(connection: sql.Connection, name: str) -> int | None:
     wanted = sql.select(counters.c.value).where(counters.c.name == name)
     return connection.execute(wanted).scalar_one_or_none()
@@ -144,6 +161,8 @@ def _counted(connection: sql.Connection, name: str) -> int | None:
 def _lock(connection: sql.Connection) -> None:
     """Let one process at a time make and upgrade, until the transaction ends."""
     if connection.dialect.name == "postgresql":
+        for longest in ("statement_timeout", "lock_timeout"):  # an upgrade may take its time
+            connection.exec_driver_sql(f"SET LOCAL {longest} = '{_UPGRADE_S}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADING})")
     elif connection.dialect.name == "sqlite":
         connection.exec_driver_sql("ROLLBACK")
@@ -153,7 +172,10 @@ def _lock(connection: sql.Connection) -> None:
 def _copy(engine: sql.Engine) -> None:
     """Copy a file beside itself, for its owner's eyes only; a server is its operator's affair."""
     if engine.dialect.name != "sqlite":
-        _log.warning("%s: the journal is upgraded to version %d", place(engine.url), SCHEMA)
+        _log.warning(
+            "%s: the journal is upgraded to version %d, all of it or nothing; a copy as it was is "
+            "the operator's to make beforehand, by pg_dump", place(engine.url), SCHEMA,
+        )  # fmt: skip
         return
     source = Path(place(engine.url))
     target = source.with_name(f"{source.name}.before-{SCHEMA}")
@@ -162,6 +184,7 @@ def _copy(engine: sql.Engine) -> None:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as copy:
             old.backup(copy)
+        sync_folder(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise JournalError(
             f"{target}: the journal cannot be copied before it is upgraded ({error}); make room "

@@ -149,7 +149,8 @@ class Gate:
 
     def session(self, token: str) -> Session | None:
         """Return the session of a token, its end moved on, or None if it has ended."""
-        found = self._journal.session(self._key(token)) if token else None
+        longest = self._settings.staff.session_minutes * 60
+        found = self._journal.session(self._key(token), longest) if token else None
         if found is None or found.expires <= self._now():
             return None
         if self._end() - found.expires > _RENEWED_S:
