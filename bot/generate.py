@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import BoundedSemaphore, Event, Thread
@@ -23,6 +23,7 @@ from bot.extract import MOST_SENTENCES
 from bot.settings import ModelSettings
 from bot.types import Draft, Dropped
 from bot.verify import Claim, Similar, Unsupported, verify
+from index.breaker import Breaker, RestingError
 from index.errors import ConfigError
 from index.types import Chunk
 
@@ -32,6 +33,8 @@ _LONGEST_OUTPUT = 12_000
 """Characters of a reply that are read; five sentences with their quotes need about 3,000."""
 _AT_ONCE = 16
 """Replies that may be under way, hung ones included; more than these get quoted answers."""
+_TIMEOUTS, _REST_S = 3, 60
+"""Replies in a row that came too late, and seconds in which the model is then left alone."""
 
 INSTRUCTIONS = """\
 You word answers for patients from a clinic's own pages. You are given JSON with a question and
@@ -60,6 +63,10 @@ class Wording:
 
 class Failed(Exception):
     """The model gave no answer that stands; the message says why, for staff."""
+
+
+class _Late(Failed):
+    """Its time was up: the visitor has waited as long as anybody may."""
 
 
 class ChatModel(Protocol):
@@ -97,11 +104,19 @@ def open_model(settings: ModelSettings) -> ChatModel | None:
 class Writer:
     """A chat model held to the quote lock. Safe to share between threads."""
 
-    def __init__(self, model: ChatModel, *, timeout_s: float) -> None:
-        """Give each reply `timeout_s` seconds from question to last word."""
+    def __init__(
+        self, model: ChatModel, *, timeout_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Give each reply `timeout_s` seconds from question to last word.
+
+        When three in a row came too late the model is left alone for a minute, by `clock`.
+        """
         self._model = model
         self._timeout_s = timeout_s
         self._free = BoundedSemaphore(_AT_ONCE)
+        self._breaker = Breaker(
+            _Late, rest_s=_REST_S, timeouts=_TIMEOUTS, clock=clock, changed=_tell
+        )
 
     def word(
         self, question: str, passages: Sequence[Sequence[Chunk]], similar: Similar
@@ -113,7 +128,7 @@ class Writer:
         """
         said: list[Said] = []
         dropped: list[Dropped] = []
-        failure = ""
+        failure, resting = "", False
         try:
             for made in self._verified(question, passages, similar):
                 if isinstance(made, Dropped):
@@ -124,7 +139,9 @@ class Writer:
             failure = _weakness(said, dropped, passages)
         except Failed as error:
             failure = str(error)
-        if failure:
+        except RestingError as error:  # which has its line in the log since it began
+            failure, resting = f"the model was not asked: {error}", True
+        if failure and not resting:
             _log.warning("a quoted answer took a model's place: %s", failure)
         end = () if failure else tuple(said)
         yield Wording(end, Draft(len(end), tuple(dropped), failure), done=True)
@@ -152,22 +169,31 @@ class Writer:
                     return
 
     def _reply(self, messages: Sequence[tuple[str, str]]) -> Iterator[str]:
-        """Yield the reply as it arrives, until it ends or the time is up."""
+        """Yield the reply as it arrives, if one is asked for at all."""
         if not self._free.acquire(blocking=False):
             raise Failed(f"{_AT_ONCE} replies are under way already")
+        try:
+            with self._breaker.call():
+                yield from self._received(messages)
+        except RestingError:
+            self._free.release()  # there is no thread that would
+            raise
+
+    def _received(self, messages: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """Yield the reply as it arrives, until it ends or the time is up."""
+        until = time.monotonic() + self._timeout_s
         parts: Queue[str | Exception | None] = Queue()
         stop = Event()
         # A thread, because no client bounds the whole of a reply: a server that sends a blank
         # every second is never late.
         Thread(target=self._read, args=(messages, parts, stop), daemon=True).start()
-        until = time.monotonic() + self._timeout_s
         length = 0
         try:
             while True:
                 try:
                     part = parts.get(timeout=max(0.0, until - time.monotonic()))
                 except Empty:
-                    raise Failed(f"no whole reply within {self._timeout_s:g} s") from None
+                    raise _Late(f"no whole reply within {self._timeout_s:g} s") from None
                 if part is None:
                     return
                 if isinstance(part, Exception):
@@ -192,6 +218,16 @@ class Writer:
             parts.put(error)
         finally:
             self._free.release()
+
+
+def _tell(is_open: bool) -> None:
+    if is_open:
+        _log.error(
+            "%d replies of the model in a row came too late; answers are quoted, and it is tried "
+            "once every %d s", _TIMEOUTS, _REST_S
+        )  # fmt: skip
+    else:
+        _log.warning("the model is asked again")
 
 
 def _messages(question: str, named: Mapping[str, Chunk]) -> list[tuple[str, str]]:

@@ -6,10 +6,12 @@ scores. No request goes anywhere but to that server.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ from chromadb.api.fastapi import FastAPI
 from chromadb.config import Settings, System
 from chromadb.errors import ChromaError, NotFoundError
 
+from index.breaker import Breaker
 from index.embed import Vectors
 from index.errors import IndexUnavailableError
 from index.pages import Positions
 from index.settings import ChromaSettings
 from index.vectors import Half
 
+_log = logging.getLogger(__name__)
 _BATCH_BYTES = 8_000_000
 """Vectors sent to Chroma at once; a server takes requests of 40 MB."""
 _PART = 250_000
@@ -34,7 +38,11 @@ _FEW = 5_000
 """Up to so many passages, Chroma looks at so many that it misses none."""
 _ASKING = httpx.Timeout(10, connect=3)
 """Seconds a visitor may have to wait for a server that hangs."""
+_REST_S = 10
+"""Seconds after such a wait in which the others are told at once."""
 _WRITING = httpx.Timeout(600, connect=3)
+_NEVER_OPEN = Breaker((), rest_s=0)
+"""For a build: nobody waits behind it."""
 
 
 class Nearest:
@@ -47,7 +55,7 @@ class Nearest:
         folder, holds nothing that can be read.
         """
         try:
-            self._chroma = _connect(folder, chroma.url, _ASKING)
+            self._chroma = _connect(folder, chroma.url, _ASKING, _breaker(chroma.url))
             with self._chroma.kept():
                 with self._chroma.asked():
                     self._collection = self._chroma.get(_name(folder.name))
@@ -176,12 +184,13 @@ class _Chroma:
 class _Server(_Chroma):
     """Chroma in a server. What its own HttpClient lacks is a limit to how long it waits."""
 
-    def __init__(self, url: str, patience: httpx.Timeout) -> None:
+    def __init__(self, url: str, patience: httpx.Timeout, breaker: Breaker = _NEVER_OPEN) -> None:
         settings = Settings(
             anonymized_telemetry=False, chroma_api_impl="chromadb.api.fastapi.FastAPI",
             chroma_server_host=url.rstrip("/"), chroma_server_http_port=8000,
         )  # fmt: skip
         self._url = url
+        self._breaker = breaker
         self._client = System(settings).instance(FastAPI)
         self._client._session.timeout = patience
         self._closed = weakref.finalize(self, self._client._session.close)
@@ -204,7 +213,8 @@ class _Server(_Chroma):
     @contextmanager
     def asked(self) -> Iterator[None]:
         try:
-            yield
+            with self._breaker.call():
+                yield
         except NotFoundError:
             raise  # it does answer
         except Exception as error:  # noqa: BLE001 - chromadb raises bare ones for foreign answers
@@ -217,5 +227,23 @@ class _Server(_Chroma):
         return chromadb.Collection(client=self._client, model=model, embedding_function=None)
 
 
-def _connect(folder: Path, url: str, patience: httpx.Timeout) -> _Chroma:
-    return _Server(url, patience) if url else _Chroma(folder / "chroma")
+@cache
+def _breaker(url: str) -> Breaker:
+    """Return what all visitors of a server share, whichever generation they ask."""
+
+    def tell(is_open: bool) -> None:
+        if is_open:
+            _log.error(
+                "the Chroma server at %s timed out; until it answers, one question every %d s "
+                "waits for it and the others fail at once", url, _REST_S
+            )  # fmt: skip
+        else:
+            _log.warning("the Chroma server at %s is asked again", url)
+
+    return Breaker(httpx.TimeoutException, rest_s=_REST_S, changed=tell)
+
+
+def _connect(
+    folder: Path, url: str, patience: httpx.Timeout, breaker: Breaker = _NEVER_OPEN
+) -> _Chroma:
+    return _Server(url, patience, breaker) if url else _Chroma(folder / "chroma")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,11 @@ ALSO_GOOD = "In a 2015 trial of 60 people, cupping did not beat sham cups for ne
 TIMEOUT = 1.5
 
 
+def hurried():
+    """Return a clock by which every rest is over when it is next looked at."""
+    return count(step=1000).__next__
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[ModelServer]:
     with model_server() as running:
@@ -56,7 +63,8 @@ def clinic(tmp_path_factory, server) -> Assistant:
     model = open_model(ModelSettings(name="openai:scripted", url=server.url, timeout_s=TIMEOUT))
     assert model is not None
     retriever = Retriever(folder / "data", HashEncoder(), settings)
-    return Assistant(Settings(index=settings), retriever, Writer(model, timeout_s=TIMEOUT))
+    writer = Writer(model, timeout_s=TIMEOUT, clock=hurried())
+    return Assistant(Settings(index=settings), retriever, writer)
 
 
 def row(sentence: object, *quotes: tuple[object, object], **more: object) -> str:
@@ -318,10 +326,71 @@ def test_no_more_replies_than_a_few_are_under_way_at_once(clinic, server):
             server.released.wait(20)
             return iter(())
 
-    writer = Writer(Never(), timeout_s=0.01)
+    writer = Writer(Never(), timeout_s=0.01, clock=hurried())
     ends = [list(writer.word("q", [], lambda a, b: 1.0))[-1] for _ in range(20)]
     assert "whole reply" in ends[0].draft.failure
     assert "under way already" in ends[-1].draft.failure
+
+
+class TestRest:
+    """A model that is too late three times in a row is left alone for a minute."""
+
+    @pytest.fixture
+    def clock(self):
+        return [0.0]
+
+    @pytest.fixture
+    def resting(self, clinic, clock) -> Assistant:
+        """The clinic with a writer of its own, which looks at `clock` and waits for a moment."""
+        assert clinic.writer
+        writer = Writer(clinic.writer._model, timeout_s=0.3, clock=lambda: clock[0])
+        return Assistant(clinic.settings, clinic.retriever, writer)
+
+    def test_then_answers_are_quoted_at_once_until_one_reply_comes_in_time(
+        self, resting, server, clock, caplog
+    ):
+        before = len(server.asked)
+        for _ in range(3):
+            assert "within 0.3 s" in ask(resting, server, drip).trace.draft.failure
+        for _ in range(5):
+            answer = ask(resting, server, honest)
+            assert answer.sentences[0].text == HELPS
+            assert answer.trace.draft.failure == (
+                "the model was not asked: it timed out, and is tried again in 60 s"
+            )
+        assert len(server.asked) == before + 3
+        clock[0] += 60
+        for _ in range(2):
+            assert [s.text for s in ask(resting, server, honest).sentences] == [GOOD, ALSO_GOOD]
+        told = [(r.levelno, r.message) for r in caplog.records if "place" not in r.message]
+        assert told == [
+            (logging.ERROR, "3 replies of the model in a row came too late; answers are quoted, "
+             "and it is tried once every 60 s"),
+            (logging.WARNING, "the model is asked again"),
+        ]  # fmt: skip
+        assert len(caplog.records) == 3 + 2
+
+    def test_no_reply_counts_as_under_way_that_was_never_asked_for(self, resting, server, clock):
+        for _ in range(3):
+            ask(resting, server, drip)
+        for _ in range(20):
+            assert "was not asked" in ask(resting, server, honest).trace.draft.failure
+        clock[0] += 60
+        assert ask(resting, server, honest).trace.draft.failure == ""
+
+    @pytest.mark.parametrize("name", ["fails", "breaks the JSON", "invents a quote", "hangs up"])
+    def test_a_model_that_is_wrong_in_time_is_asked_again(self, resting, server, name):
+        script = MISBEHAVIOURS.get(name, stop_in_the_middle)
+        for _ in range(4):
+            assert "was not asked" not in ask(resting, server, script).trace.draft.failure
+
+    def test_a_visitor_who_leaves_while_it_speaks_does_not_count(self, resting, server):
+        server.script = good_then_hang
+        for _ in range(4):
+            answers = resting.stream(QUESTION)
+            assert next(answers).partial
+            answers.close()
+        assert ask(resting, server, honest).trace.draft.failure == ""
 
 
 class TestOpening:

@@ -34,7 +34,7 @@ HOMES = {
 }
 PURE = {
     "types", "errors", "settings", "text", "sentences", "markup", "spelling", "english", "glossary",
-    "terms", "files",
+    "terms", "files", "breaker",
 }  # fmt: skip
 PIPELINE = PURE | {"retrieve", "embed", "store", "build"}
 REACHES = {"bot/pipeline.py": PIPELINE, "bot/library.py": PIPELINE | {"manifest", "check", "rules"}}
