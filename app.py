@@ -1,4 +1,4 @@
-"""The `citewell` program: serve, index, ask, eval. Parses, calls, prints; no logic.
+"""The `citewell` program: serve, index, ask, doctor, eval. Parses, calls, prints; no logic.
 
 Heavy packages are imported inside the commands, so that `--help` is instant.
 """
@@ -113,6 +113,19 @@ def ask(
             typer.echo(json.dumps({"question": asked, **answer.as_json()}, ensure_ascii=False))
         else:
             _print_answer(asked if file else "", answer, trace)
+
+
+@cli.command()
+def doctor(data: Data = None, config: Config = None) -> None:
+    """Check the installation and say what to do. Exit status: 1 if something is wrong."""
+    from bot.doctor import examine
+
+    wrong = 0
+    for finding in examine(_settings(config, data)):
+        wrong += finding.state == "wrong"
+        remedy = f"; {finding.remedy}" if finding.remedy else ""
+        typer.echo(f"{finding.state:7} {finding.what}{remedy}")
+    raise typer.Exit(min(wrong, 1))
 
 
 @cli.command()

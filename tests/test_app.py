@@ -372,7 +372,10 @@ class TestEval:
         citewell("index")
         status, _, err = citewell("eval", "everything")
         assert (status, err.count("\n")) == (1, 1)
-        assert "cannot score 'everything'; choose all, speed, growth, fit, fit-triage, ret" in err
+        assert (
+            "cannot score 'everything'; choose all, speed, growth, load, soak, fit, fit-triage, ret"
+            in err
+        )
 
     def test_speed_needs_a_real_model(self, citewell, golden):
         status, _, err = citewell("eval", "speed", "--questions", golden)

@@ -37,8 +37,12 @@ PURE = {
     "terms", "files", "breaker",
 }  # fmt: skip
 PIPELINE = PURE | {"retrieve", "embed", "store", "build"}
-REACHES = {"bot/pipeline.py": PIPELINE, "bot/library.py": PIPELINE | {"manifest", "check", "rules"}}
-"""Those of `bot` that know more of `index` than its records: answering, and looking after pages."""
+REACHES = {
+    "bot/pipeline.py": PIPELINE,
+    "bot/library.py": PIPELINE | {"manifest", "check", "rules"},
+    "bot/doctor.py": PIPELINE | {"load"},
+}
+"""Those of `bot` that know more of `index` than its records: answering, and looking after it."""
 LONGEST = 350
 
 
