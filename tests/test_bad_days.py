@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from threading import Event
 
 import httpx
 import pytest
 from chroma_server import ChromaServer
+from model_server import model_server
 from pages import indexed, write
+from servers import citewell, ready, running
+from test_bot_generate import ALSO_GOOD, GOOD, HELPS, PAGE, QUESTION, SHAM, row, where
 
+from bot import notices
 from index.breaker import Breaker
 from index.embed import HashEncoder
 from index.errors import IndexUnavailableError
@@ -21,6 +28,36 @@ from index.retrieve import Retriever
 from index.settings import ChromaSettings, IndexSettings
 
 PATIENCE = 0.5
+"""Seconds a visitor waits for Chroma at most."""
+CONFIG = """
+[index]
+model = "hash"
+data = "data"
+[corpus]
+folders = ["pages"]
+"""
+
+
+def until(true):
+    """Return when something has come true."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, "it does not come true"
+        time.sleep(0.02)
+
+
+def listening(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def clinic(folder, more=""):
+    """Return `citewell serve` over one page."""
+    write(folder, {"pages/cups.md": PAGE, "clinic.toml": CONFIG + more})
+    return citewell(folder, folder / "clinic.toml")
 
 
 @pytest.fixture
@@ -82,3 +119,46 @@ def test_one_visitor_waits_for_a_chroma_that_hangs_and_the_others_are_told_at_on
          "question every 10 s waits for it and the others fail at once"),
         (logging.WARNING, f"the Chroma server at {server.url} is asked again"),
     ]  # fmt: skip
+
+
+def test_told_to_stop_it_ends_the_answers_under_way_and_can_start_again_at_once(tmp_path):
+    first, stopping = Event(), Event()
+
+    def script(reply):
+        reply.begin()
+        reply.part(row(GOOD, (where(reply, HELPS), HELPS)))
+        if len(model.asked) == 1:
+            first.set()
+            stopping.wait(30)
+        else:
+            reply.wait(30)
+        reply.part(row(ALSO_GOOD, (where(reply, SHAM), SHAM)))
+        reply.raw(b"data: [DONE]\n\n")
+
+    with model_server() as model, ThreadPoolExecutor() as visitors:
+        model.script = script
+        app = clinic(tmp_path, f'[model]\nname = "openai:scripted"\nurl = "{model.url}"\n')
+        with running(app):
+            url = f"http://127.0.0.1:{app.port}"
+            client = httpx.Client(base_url=url, trust_env=False, timeout=60)
+            ask = partial(client.post, "/api/v1/ask", json={"question": QUESTION})
+            open_page = visitors.submit(client.get, "/gradio_api/heartbeat/page")
+            soon = visitors.submit(ask)
+            first.wait(60)
+            never = visitors.submit(ask)
+            until(lambda: len(model.asked) == 2)
+            began = time.monotonic()
+            stopped = visitors.submit(app.stop)
+            until(lambda: not listening(app.port))
+            stopping.set()
+            assert [s["text"] for s in soon.result().json()["sentences"]] == [GOOD, ALSO_GOOD]
+            assert (never.result().status_code, never.result().text) == (503, notices.ERROR)
+            assert stopped.result() == -signal.SIGTERM
+            assert time.monotonic() - began < 10
+            assert open_page.result().is_success
+            app.start()
+            assert ready(app.port)
+            client.close()
+        log = app.log.read_text("utf-8")
+    assert "Traceback" not in log
+    assert log.count("ERROR") == log.count("Cancel 2 running task(s)") == 1

@@ -6,6 +6,7 @@ the page needs are let through, so nothing outside the corpus can be reached.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import logging
@@ -101,6 +102,10 @@ class Guard:
         app: ASGIApp = self._app if _OPEN.fullmatch(path) else _NOTHING
         try:
             await app(scope, receive, headed)
+        except asyncio.CancelledError:  # the time for answers under way is up
+            if begun:
+                raise
+            await _STOPPING(scope, receive, headed)
         except Exception as error:
             _log.error("%s was not answered: %s", scope["method"], unsaid(error))
             if begun:
@@ -110,6 +115,7 @@ class Guard:
 
 _NOTHING = PlainTextResponse("There is nothing here.", 404)
 _FAILED = PlainTextResponse(notices.ERROR, 500)
+_STOPPING = PlainTextResponse(notices.ERROR, 503)
 
 
 def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
@@ -163,12 +169,18 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
 def run(assistant: Assistant, journal: Journal, host: str, port: int) -> None:
     """Serve until stopped; then finish the answers under way."""
     _keep_memory_together()
+    logging.getLogger("uvicorn.error").addFilter(_worth_a_line)
     app = create_app(assistant, journal)
     proxies = list(assistant.settings.server.trusted_proxies)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", server_header=False,
         forwarded_allow_ips=proxies, timeout_graceful_shutdown=_PARTING_S,
     )  # fmt: skip
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Leave out the tracebacks of pages open when the server stops: one line has their number."""
+    return not (record.exc_info and record.exc_info[0] is asyncio.CancelledError)
 
 
 def require_free(host: str, port: int) -> None:
