@@ -118,6 +118,16 @@ class Assistant:
             made = replace(trace, draft=worded_as.draft)
             yield self._made(said, found, made, partial=not worded_as.done)
 
+    def urgent(self, question: str) -> Answer | None:
+        """Return what an emergency gets, None for any other message; nothing is looked up.
+
+        For whoever has asked too often, or at a bad moment: an emergency is answered all the same.
+        """
+        clock = _Clock()
+        with clock("triage"):
+            sorted_as = triage(question)
+        return self._fixed(question, sorted_as, clock) if sorted_as.kind == "emergency" else None
+
     def general(self, question: str) -> str:
         """Return a question as its approved answer is looked for, "" where none is given."""
         sorted_as = triage(question)

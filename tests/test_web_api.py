@@ -17,6 +17,7 @@ from bot import notices
 from bot.journal import JournalError
 from bot.pipeline import Assistant
 from bot.settings import Limits, Server, Settings
+from bot.web.desk import BusyError
 from index.embed import FAKE_MODEL, HashEncoder
 from index.errors import IndexUnavailableError
 from index.retrieve import Retriever
@@ -190,6 +191,25 @@ class TestLimits:
             assert client.post(ASK, json={"question": "heel"}).status_code == 200
         assert refused.status_code == 429
         assert (refused.headers["Retry-After"], refused.json()["detail"]) == ("2", notices.BUSY)
+
+    def test_an_emergency_is_answered_though_it_is_one_too_many(self, own):
+        chest = {"question": "crushing chest pain, I can't breathe"}
+        assistant = own(limits=Limits(asks_per_minute=1), server=Server(at_once=1, waiting=0))
+        with TestClient(application(assistant)) as client:
+            assert client.post(ASK, json={"question": "heel"}).is_success
+            assert client.post(ASK, json={"question": "heel"}).status_code == 429
+            assert client.post(ASK, json=chest).json()["kind"] == "emergency"
+
+    def test_an_emergency_is_answered_though_it_is_busy(self, own, monkeypatch):
+        async def full(*_):
+            raise BusyError
+            yield
+
+        monkeypatch.setattr("bot.web.desk.Desk.each", full)
+        with TestClient(application(own())) as client:
+            said = client.post(ASK, json={"question": "crushing chest pain, I can't breathe"})
+            assert client.post(ASK, json={"question": "heel"}).status_code == 429
+        assert said.json()["kind"] == "emergency"
 
     def test_a_request_that_is_too_large_is_not_read(self, client):
         told = client.post(ASK, json={"question": "x" * 400_000})

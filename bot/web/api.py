@@ -21,7 +21,7 @@ from bot.pipeline import Assistant, merged
 from bot.recorder import Recorder
 from bot.scrub import unsaid
 from bot.types import Answer, Turn
-from bot.web.desk import BusyError, Desk
+from bot.web.desk import BusyError, Desk, TooOftenError
 from bot.web.limits import Rates, What
 from bot.web.metrics import TYPE, Metrics
 from bot.web.shapes import AnswerOut, Ask, Fault, Found, Page, Rating, Search
@@ -62,8 +62,13 @@ class Service:
         metrics = Metrics(assistant, desk)
         return cls(assistant, journal, recorder, desk, Rates(settings.limits), metrics)
 
-    async def answers(self, question: str, history: list[Turn]) -> AsyncIterator[Answer]:
-        """Yield the answer as it is made, counted and recorded. Raises BusyError first of all."""
+    async def answers(
+        self, question: str, history: list[Turn], request: Any
+    ) -> AsyncIterator[Answer]:
+        """Yield the answer as it is made, counted and recorded.
+
+        Raises TooOftenError and BusyError first of all, but never for an emergency.
+        """
         start = time.perf_counter()
 
         def made() -> Iterator[Answer]:
@@ -74,24 +79,27 @@ class Service:
                 self.recorder.asked(question, answer)
 
         try:
+            if seconds := self.wait("asks", request):
+                raise TooOftenError(seconds)
             async for answer in self.desk.each(made):
                 if not answer.partial:
                     self.metrics.answers.labels(answer.kind).inc()
                     self.metrics.seconds.observe(time.perf_counter() - start)
                 yield answer
-        except BusyError:
-            self.metrics.refused.labels("busy").inc()
-            raise
+        except (TooOftenError, BusyError) as error:
+            self.metrics.refused.labels("busy" if isinstance(error, BusyError) else "rate").inc()
+            urgent = self.assistant.urgent(question)
+            if urgent is None:
+                raise
+            self.metrics.answers.labels(urgent.kind).inc()
+            yield urgent
         except Exception:
             self.metrics.answers.labels("error").inc()
             raise
 
     def wait(self, what: What, request: Any) -> int:
         """Count a request of an address; return how many seconds it has to wait, mostly 0."""
-        seconds = self.rates.wait(what, request.client.host if request.client else "")
-        if seconds:
-            self.metrics.refused.labels("rate").inc()
-        return seconds
+        return self.rates.wait(what, request.client.host if request.client else "")
 
 
 def routes(service: Service) -> APIRouter:
@@ -108,8 +116,7 @@ def routes(service: Service) -> APIRouter:
 
         Events are `partial` and `answer`, both with an answer as JSON, or `error`.
         """
-        _hold_back(service, "asks", request)
-        made = service.answers(asked.question, asked.turns)
+        made = service.answers(asked.question, asked.turns, request)
         if _STREAM in request.headers.get("accept", ""):
             # the first one is made before the status is sent: it may be "busy"
             with _faults():
@@ -202,6 +209,7 @@ def _event(answer: Answer, question: str) -> str:
 
 def _hold_back(service: Service, what: What, request: Request) -> None:
     if seconds := service.wait(what, request):
+        service.metrics.refused.labels("rate").inc()
         raise HTTPException(429, notices.TOO_OFTEN, {"Retry-After": str(seconds)})
 
 
@@ -210,6 +218,9 @@ def _faults() -> Iterator[None]:
     """Turn what can go wrong into a status and a fixed sentence; the log has the rest."""
     try:
         yield
+    except TooOftenError as error:
+        wait = {"Retry-After": str(error.seconds)}
+        raise HTTPException(429, notices.TOO_OFTEN, wait) from None
     except BusyError:
         raise HTTPException(429, notices.BUSY, {"Retry-After": str(_BUSY_S)}) from None
     except IndexUnavailableError as error:

@@ -19,7 +19,7 @@ from bot.suggest import Suggestions
 from bot.types import Answer, AnswerKind, Turn
 from bot.web import tool, view
 from bot.web.api import Service
-from bot.web.desk import BusyError
+from bot.web.desk import BusyError, TooOftenError
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 20
@@ -126,14 +126,13 @@ async def _answers(
     service: Service, request: gr.Request, question: str, history: list[Turn]
 ) -> AsyncIterator[Answer]:
     settings = service.assistant.settings
-    if service.wait("asks", request):
-        yield failed(settings, notices.TOO_OFTEN)
-        return
     try:
-        async for answer in service.answers(question, history):
+        async for answer in service.answers(question, history, request):
             yield answer
+    except TooOftenError:
+        yield failed(settings, notices.TOO_OFTEN)
     except BusyError:
         yield failed(settings, notices.BUSY)
-    except Exception as error:  # noqa: BLE001 - a visitor gets a sentence and a phone number, staff the log
+    except Exception as error:  # noqa: BLE001 - a visitor gets a sentence and a number, staff the log
         _log.error("a question was not answered: %s", unsaid(error))
         yield failed(settings)

@@ -20,6 +20,15 @@ class BusyError(Exception):
     """As many are being answered and waiting as there is room for."""
 
 
+class TooOftenError(Exception):
+    """One address has asked too often; `seconds` from now it may ask again."""
+
+    def __init__(self, seconds: int) -> None:
+        """Say how long to wait."""
+        super().__init__(f"{seconds} s to wait")
+        self.seconds = seconds
+
+
 class Desk:
     """Where answers are made. For one event loop."""
 

@@ -9,8 +9,9 @@ import gradio as gr
 from gradio.events import api
 
 from bot import notices
+from bot.scrub import unsaid
 from bot.web.api import Service
-from bot.web.desk import BusyError
+from bot.web.desk import BusyError, TooOftenError
 from bot.web.shapes import AnswerOut
 
 _log = logging.getLogger(__name__)
@@ -32,14 +33,14 @@ def add(service: Service) -> None:
             question: What a patient would ask, as a sentence that stands alone.
         """
         question = question[:_LONGEST].encode("utf-8", "replace").decode()
-        if service.wait("asks", request):
-            raise gr.Error(notices.TOO_OFTEN)
         try:
-            answers = [answer async for answer in service.answers(question, [])]
+            answers = [answer async for answer in service.answers(question, [], request)]
+        except TooOftenError:
+            raise gr.Error(notices.TOO_OFTEN) from None
         except BusyError:
             raise gr.Error(notices.BUSY) from None
-        except Exception:  # noqa: BLE001 - a fixed sentence for the client, the log for staff
-            _log.exception("a question was not answered")
+        except Exception as error:  # noqa: BLE001 - a fixed sentence for the client, the log for staff
+            _log.error("a question was not answered: %s", unsaid(error))
             raise gr.Error(notices.ERROR) from None
         return AnswerOut.of(answers[-1], question).model_dump()
 
