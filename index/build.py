@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,17 +23,19 @@ from index.errors import (
     CitewellError,
     IndexDamagedError,
     IndexMissingError,
-    IndexUnavailableError,
 )
 from index.glossary import Entries
 from index.manifest import (
     Drop,
     Manifest,
     Recipe,
+    abandon,
     generation_folder,
+    new_name,
     prune,
     read_manifest,
     require_whole,
+    saving,
     swap,
     writing,
 )
@@ -88,12 +88,14 @@ def build(
             for name, reason in old.skipped:
                 on_skip(Skipped(name, reason))
             return Built(old, changed=False)
-        prune(data, drop=_drop(chroma))
+        with saving(data):
+            prune(data, drop=_drop(chroma))
         reading = _Reading(inputs, corpus, on_skip)
+        blank = _blank(data, recipe(encoder, settings, chroma))
         try:
             manifest = _write(
                 data, reading, reading.words, encoder, old, progress,
-                replace(_blank(recipe(encoder, settings, chroma)), inputs=tuple(inputs)), chroma,
+                replace(blank, inputs=tuple(inputs)), chroma,
             )  # fmt: skip
         except NothingIndexedError:
             raise NothingIndexedError(
@@ -113,7 +115,7 @@ def index_documents(
 ) -> Manifest:  # fmt: skip
     """Index documents already at hand, without reuse: for evaluation and for other programs."""
     with writing(data):
-        blank = _blank(recipe(encoder, settings, chroma))
+        blank = _blank(data, recipe(encoder, settings, chroma))
         manifest = _write(
             data, documents, lambda: ({}, {}), encoder, None, lambda done, total: None, blank,
             chroma,
@@ -211,12 +213,11 @@ class _Reading:
         self._on_skip(item)
 
 
-def _blank(wanted: Recipe) -> Manifest:
+def _blank(data: Path, wanted: Recipe) -> Manifest:
     now = dt.datetime.now(dt.UTC)
     return Manifest(
-        generation=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}",
-        created=now.isoformat(timespec="seconds"), recipe=wanted, inputs=(), corpus_sha256="",
-        documents=0, chunks=0, embedded=0, skipped=(),
+        generation=new_name(data, now), created=now.isoformat(timespec="seconds"), recipe=wanted,
+        inputs=(), corpus_sha256="", documents=0, chunks=0, embedded=0, skipped=(),
     )  # fmt: skip
 
 
@@ -229,20 +230,20 @@ def _write(
     from index.generation import GenerationWriter
 
     folder = generation_folder(data, manifest.generation)
-    writer = GenerationWriter(folder, chroma)
+    with saving(data):
+        writer = GenerationWriter(folder, chroma)
     wanted = manifest.recipe
     try:
         for document in documents:
-            writer.add_page(
-                document,
-                chunking.chunk(
-                    document, encoder.count_tokens, target=wanted.passage_tokens,
-                    limit=wanted.window,
-                ),
-            )  # fmt: skip
+            passages = chunking.chunk(
+                document, encoder.count_tokens, target=wanted.passage_tokens, limit=wanted.window
+            )
+            with saving(data):
+                writer.add_page(document, passages)
         if not writer.passages:
             raise NothingIndexedError("there is nothing to index: no page holds a sentence")
-        pages = writer.pages_end()
+        with saving(data):
+            pages = writer.pages_end()
         reused = _reusable(data, old, wanted, pages)
         fresh, done = int(np.count_nonzero(reused.positions < 0)), 0
         progress(0, fresh)
@@ -254,11 +255,15 @@ def _write(
 
         for start in range(0, len(pages.chunks), _WINDOW):
             chunks = pages.chunks[start : start + _WINDOW]
-            writer.add_vectors(*_vectors_of(chunks, start, reused, encoder, advance))
-        writer.finish(*words())
+            vectors = _vectors_of(chunks, start, reused, encoder, advance)
+            with saving(data):
+                writer.add_vectors(*vectors)
+        read = words()
+        with saving(data):
+            writer.finish(*read)
     except BaseException:
-        writer.close()
-        _abandon(folder, _drop(chroma))
+        writer.abandon()
+        abandon(folder, _drop(chroma))
         raise
     return replace(
         manifest, documents=len(pages.documents), chunks=len(pages.chunks), embedded=fresh
@@ -320,12 +325,3 @@ def _reusable(data: Path, old: Manifest | None, wanted: Recipe, pages: Pages) ->
     positions = before.positions_of(pages.ids())
     alike = np.diff(before.rows)[positions] == np.diff(pages.rows)
     return _Reused(np.where(alike, positions, -1), vectors)
-
-
-def _abandon(folder: Path, drop: Drop) -> None:
-    """Delete a generation that came to nothing; if its server is gone, the next build does."""
-    try:
-        drop(folder.name)
-    except IndexUnavailableError:
-        return
-    shutil.rmtree(folder, ignore_errors=True)

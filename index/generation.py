@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,8 +138,13 @@ class GenerationWriter:
         vectors = StoredVectors(self._folder, self._written.rows)
         fill(self._folder, self._settings, vectors.passages)
 
+    def abandon(self) -> None:
+        """Give the files back, whatever was written; nobody will read it."""
+        with suppress(OSError):
+            self.close()
+
     def close(self) -> None:
-        """Give the files back, whatever was written."""
+        """Give the files back, all of them written."""
         self._pages.abandon()
         if self._vectors:
             self._vectors.close()

@@ -11,12 +11,14 @@ finished file over it (POSIX rename is atomic). Killed anywhere, the old one sti
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -43,6 +45,7 @@ Drop = Callable[[str], None]
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 _GENERATIONS = "generations"
+_STAMP = "%Y%m%dT%H%M%S%f"
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError)
 """What reading a manifest that is not as it was written may raise."""
 
@@ -126,7 +129,8 @@ def roll_back(data: Path, generation: str) -> Manifest:
     """Let a generation that is kept answer again, in one step; nothing is deleted.
 
     Raises IndexMissingError or IndexDamagedError if it is not there whole, IndexMismatchError if
-    it was made otherwise than the one that answers, IndexBusyError while a build runs.
+    it was made otherwise than the one that answers, IndexBusyError while a build runs, and
+    DataFolderError.
     """
     with writing(data):
         # Compared with what is there, never made a path of: the name comes from a form.
@@ -145,7 +149,8 @@ def roll_back(data: Path, generation: str) -> Manifest:
             require(wanted, read_manifest(data).recipe, data)
         except (IndexMissingError, IndexDamagedError):
             pass  # nothing answers now, which is no reason to stay so
-        _let_answer(data, wanted)
+        with saving(data):
+            _put(data, wanted)
     return wanted
 
 
@@ -163,6 +168,16 @@ def require(manifest: Manifest, wanted: Recipe, data: Path) -> None:
         )
 
 
+def new_name(data: Path, now: dt.datetime) -> str:
+    """Return a name for a generation that sorts after all others, should a clock be turned back."""
+    stamps = [now]
+    for folder in (data / _GENERATIONS).glob("*"):
+        with suppress(ValueError):
+            stamp = dt.datetime.strptime(folder.name.partition("-")[0], _STAMP)
+            stamps.append(stamp.replace(tzinfo=dt.UTC) + dt.timedelta(microseconds=1))
+    return f"{max(stamps):{_STAMP}}-{secrets.token_hex(2)}"
+
+
 def generation_folder(data: Path, generation: str) -> Path:
     """Return where a generation lives."""
     return data / _GENERATIONS / generation
@@ -172,20 +187,40 @@ def swap(data: Path, manifest: Manifest, drop: Drop = lambda generation: None) -
     """Make `manifest`'s generation the one that answers, and drop the oldest ones.
 
     Returns the manifest with the size of every file, by which a damaged one is told on opening.
+    Raises DataFolderError.
     """
     folder = generation_folder(data, manifest.generation)
-    sizes = tuple((name, (folder / name).stat().st_size) for name in _fixed_files(folder))
-    manifest = replace(manifest, sizes=sizes)
     before = _answering(data)
-    _sync_files(folder)
-    write_synced(folder / _MANIFEST, _as_json(manifest))
-    sync_folder(folder)
-    _let_answer(data, manifest)
+    try:
+        with saving(data):
+            manifest = _let_answer(data, folder, manifest)
+    except DataFolderError:
+        if _answering(data) == before:
+            abandon(folder, drop)
+        raise
     try:
         prune(data, before, drop)
-    except IndexUnavailableError as error:
+    except (IndexUnavailableError, OSError) as error:
         _log.warning("an old generation goes with the next build: %s", error)
     return manifest
+
+
+def _let_answer(data: Path, folder: Path, manifest: Manifest) -> Manifest:
+    sizes = tuple((name, (folder / name).stat().st_size) for name in _fixed_files(folder))
+    manifest = replace(manifest, sizes=sizes)
+    _sync_files(folder)
+    _put(folder, manifest)
+    _put(data, manifest)  # from now on it answers
+    return manifest
+
+
+def abandon(folder: Path, drop: Drop) -> None:
+    """Delete a generation that came to nothing; if its server is gone, the next build does."""
+    try:
+        drop(folder.name)
+    except IndexUnavailableError:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_whole(manifest: Manifest, folder: Path) -> None:
@@ -237,6 +272,19 @@ def writing(data: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def saving(data: Path) -> Iterator[None]:
+    """Raise DataFolderError for what the disk refuses, as when it is full."""
+    try:
+        yield
+    except OSError as error:
+        raise DataFolderError(
+            f"the data folder {data} cannot be written ({error.strerror or error}); make room "
+            "there or choose another with --data DIR, and run citewell index again; what answered "
+            "before still does"
+        ) from error
+
+
 def _finished(data: Path) -> list[Path]:
     """List the folders of builds that came to their end, newest first."""
     found = (path.parent for path in (data / _GENERATIONS).glob(f"*/{_MANIFEST}"))
@@ -250,12 +298,12 @@ def _answering(data: Path) -> str:
         return ""
 
 
-def _let_answer(data: Path, manifest: Manifest) -> None:
-    """Put `manifest` in the place of the one that answers; whoever reads sees one or the other."""
-    fresh = data / f"{_MANIFEST}.new"
+def _put(folder: Path, manifest: Manifest) -> None:
+    """Put `manifest` into a folder; whoever reads sees it whole or the one before."""
+    fresh = folder / f"{_MANIFEST}.new"
     write_synced(fresh, _as_json(manifest))
-    os.replace(fresh, data / _MANIFEST)
-    sync_folder(data)
+    os.replace(fresh, folder / _MANIFEST)
+    sync_folder(folder)
 
 
 def _parse(path: Path) -> Manifest:

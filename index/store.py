@@ -80,8 +80,15 @@ class Nearest:
 def fill(folder: Path, settings: ChromaSettings, rows: Half) -> None:
     """Write the vectors of all passages, by position, into a new collection.
 
-    Raises IndexUnavailableError.
+    Raises IndexUnavailableError, or OSError if the folder cannot be written.
     """
+    try:
+        _fill(folder, settings, rows)
+    except (ChromaError, sqlite3.Error) as error:  # of a full disk, in Chroma's words
+        raise OSError(f"Chroma: {error}") from error
+
+
+def _fill(folder: Path, settings: ChromaSettings, rows: Half) -> None:
     chroma = _connect(folder, settings.url, _WRITING)
     try:
         with chroma.asked():
