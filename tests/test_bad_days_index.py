@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 from pages import indexed, write
 from test_index_kill import ROOT, versions, write_version
 
+import app
 from index.embed import HashEncoder
-from index.errors import DataFolderError
+from index.errors import DataFolderError, IndexDamagedError
+from index.generation import open_generation
 from index.manifest import generation_folder, generations, read_manifest
 from index.retrieve import Retriever
 from index.settings import IndexSettings
@@ -153,3 +159,125 @@ def test_a_disk_that_became_read_only_is_told_before_anything_is_indexed(tmp_pat
 
 def refuse(*_, **__):
     raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """An index that is only copied."""
+    place = tmp_path_factory.mktemp("built")
+    indexed(write_version(place / "pages", 1), place / "data")
+    return place / "data"
+
+
+def test_an_index_with_any_file_cut_short_is_not_opened_and_told_with_the_command(built, tmp_path):
+    name = read_manifest(built).generation
+    folder = generation_folder(built, name)
+    files = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
+    files = [file for file in files if file.name != "manifest.json"]  # the one beside it is read
+    assert len(files) > 18
+    opened = []
+    for number, (file, share) in enumerate(product(files, (0, 0.5, 0.999))):
+        data = shutil.copytree(built, tmp_path / str(number))  # Chroma keeps files open
+        cut = generation_folder(data, name) / file
+        os.truncate(cut, int(cut.stat().st_size * share))
+        try:
+            open_generation(data).close()
+            opened.append((file.name, share))
+        except IndexDamagedError as error:
+            assert str(error).endswith(f"run: citewell index --rebuild --data {data}")
+    assert opened == []
+
+
+class Served(Exception):
+    """It would have served."""
+
+
+DAMAGES = {
+    "a manifest of an older version": (
+        lambda values: values["recipe"].pop("store_version"), "store_version = 1"),
+    "a manifest of a newer version": (
+        lambda values: values["recipe"].update(store_version=99), "store_version = 99"),
+    "a manifest of another shape": (
+        lambda values: values.update(shards=[1]), "cannot be read .*'shards'"),
+    "a manifest without what belongs to it": (
+        lambda values: values.pop("chunks"), "cannot be read .*'chunks'"),
+    "a generation that is gone": (
+        lambda values: values.update(generation="20200101T000000000000-dead"), "cannot be read"),
+    "another number of passages": (
+        lambda values: values.update(chunks=3), "cannot be read .480 vectors for 480 passages"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_no_answers_are_served_from_an_index_that_is_not_right(
+    built, tmp_path, monkeypatch, capsys, damage
+):
+    data = shutil.copytree(built, tmp_path / "data")
+    values = json.loads((data / "manifest.json").read_text("utf-8"))
+    spoil, said = DAMAGES[damage]
+    spoil(values)
+    (data / "manifest.json").write_text(json.dumps(values), "utf-8")
+    monkeypatch.setenv("CITEWELL_INDEX__MODEL", "hash")
+    monkeypatch.setattr("bot.web.server.run", lambda *_: (_ for _ in ()).throw(Served))
+    monkeypatch.setattr(sys, "argv", ["citewell", "serve", "--data", str(data), "--port", "0"])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"citewell: .*{said}.*; run: citewell index .*--data {data}", line)
+
+
+def test_what_is_open_goes_on_answering_whatever_takes_its_place(built, tmp_path, caplog):
+    data = shutil.copytree(built, tmp_path / "data")
+    retriever = Retriever(data, HashEncoder(), IndexSettings())
+    before = retriever.retrieve("heel advice")
+    indexed(write_version(tmp_path / "pages", 2), data)
+    fresh = read_manifest(data)
+    cut = generation_folder(data, fresh.generation) / "vectors.npy"
+    os.truncate(cut, cut.stat().st_size - 1)
+    assert retriever.retrieve("heel advice") == before
+    values = json.loads((data / "manifest.json").read_text("utf-8"))
+    (data / "manifest.json").write_text(json.dumps(values | {"shards": 1}), "utf-8")
+    assert retriever.retrieve("heel advice") == before
+    shutil.rmtree(data)
+    assert retriever.retrieve("heel advice") == before
+    told = [record.message for record in caplog.records]
+    assert len(told) == 2
+    assert all(line.startswith("staying on the index already open: ") for line in told)
+    assert all("run: citewell index" in line for line in told)
+
+
+def test_of_two_builds_at_once_one_says_to_wait_and_the_index_is_whole(tmp_path):
+    pages, data = write_version(tmp_path / "pages", 1), tmp_path / "data"
+    builds = [run("index", pages, "--data", data) for _ in range(2)]
+    ends = sorted((build.communicate(timeout=300)[1].strip(), build.returncode) for build in builds)
+    (first, status), (second, other) = ends
+    assert (first, status) in (
+        (f"citewell: another 'citewell index' is writing {data}; wait for it", 1),
+        ("indexed, 480 passages embedded: 60 pages, 480 passages", 0),
+    )
+    assert other == 0
+    assert second.endswith("60 pages, 480 passages")
+    assert versions(data) == {"Version1"}
+    assert whole(data)
+    assert len(generations(data)) == 1
+
+
+def test_a_clock_turned_back_makes_no_new_generation_older_than_those_before(tmp_path, monkeypatch):
+    pages, data = tmp_path / "pages", tmp_path / "data"
+    made = []
+
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return dt.datetime(2040 - 5 * len(made), 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("index.build.dt.datetime", Clock)
+    for number in range(4):
+        write(pages, {"heel.md": f"# Heel\n\nThis is version {number} of it.\n"})
+        made.append(indexed(pages, data).manifest.generation)
+        assert [m.generation for m in generations(data)] == made[-2:][::-1]
+        (hit,) = Retriever(data, HashEncoder(), IndexSettings()).retrieve("heel version")
+        assert hit.chunk.text == f"This is version {number} of it."
+    assert made == sorted(made)
+    assert {m.created[:4] for m in generations(data)} == {"2025", "2030"}
