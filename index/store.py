@@ -54,18 +54,31 @@ class Nearest:
         Raises IndexUnavailableError if the server does not answer, ValueError if it, or the
         folder, holds nothing that can be read.
         """
+        self._folder = folder
         try:
             self._chroma = _connect(folder, chroma.url, _ASKING, _breaker(chroma.url))
             with self._chroma.kept():
                 with self._chroma.asked():
                     self._collection = self._chroma.get(_name(folder.name))
                     self.passages = self._collection.count()
-                self.find(one, 1)  # the graph is read now, while its files are there for certain
+                self._find(one, 1)  # the graph is read now, while its files are there for certain
         except ChromaError as error:
             raise ValueError(str(error)) from error
 
     def find(self, vector: Vectors, count: int) -> Positions:
-        """Return the positions of the `count` passages nearest to a unit vector, nearest first."""
+        """Return the positions of the `count` passages nearest to a unit vector, nearest first.
+
+        Raises IndexUnavailableError.
+        """
+        try:
+            return self._find(vector, count)
+        except ChromaError as error:
+            raise IndexUnavailableError(
+                f"the passages in {self._folder} cannot be searched ({error}); if that stays so, "
+                "start Citewell again"
+            ) from error
+
+    def _find(self, vector: Vectors, count: int) -> Positions:
         with self._chroma.asked():
             found = self._collection.query(
                 query_embeddings=vector[np.newaxis], n_results=min(count, self.passages), include=[]

@@ -8,27 +8,29 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from threading import Event
 
 import httpx
 import pytest
 from chroma_server import ChromaServer
+from chromadb.errors import InternalError
 from model_server import model_server
 from pages import indexed, write
-from servers import citewell, ready, running
+from servers import Process, citewell, ready, running
 from test_bot_generate import ALSO_GOOD, GOOD, HELPS, PAGE, QUESTION, SHAM, row, where
 
 from bot import notices
 from index.breaker import Breaker
 from index.embed import HashEncoder
-from index.errors import IndexUnavailableError
+from index.errors import IndexDamagedError, IndexUnavailableError
 from index.retrieve import Retriever
 from index.settings import ChromaSettings, IndexSettings
 
 PATIENCE = 0.5
 """Seconds a visitor waits for Chroma at most."""
+HANDLES = 256
 CONFIG = """
 [index]
 model = "hash"
@@ -121,6 +123,25 @@ def test_one_visitor_waits_for_a_chroma_that_hangs_and_the_others_are_told_at_on
     ]  # fmt: skip
 
 
+def test_a_chroma_in_the_folder_that_fails_is_told_with_the_folder(tmp_path, monkeypatch):
+    pages, data = write(tmp_path / "pages", {"heel.md": "# Heel\n\nRest.\n"}), tmp_path / "data"
+    name = indexed(pages, data).manifest.generation
+    retriever = Retriever(data, HashEncoder(), IndexSettings())
+
+    def query(*_, **__):
+        raise InternalError("unable to open database file")
+
+    monkeypatch.setattr("chromadb.Collection.query", query)
+    with pytest.raises(IndexUnavailableError) as caught:
+        retriever.retrieve("heel")
+    assert str(caught.value) == (
+        f"the passages in {data / 'generations' / name} cannot be searched (unable to open "
+        "database file); if that stays so, start Citewell again"
+    )
+    with pytest.raises(IndexDamagedError, match="--rebuild"):  # while it is being opened
+        Retriever(data, HashEncoder(), IndexSettings())
+
+
 def test_told_to_stop_it_ends_the_answers_under_way_and_can_start_again_at_once(tmp_path):
     first, stopping = Event(), Event()
 
@@ -162,3 +183,47 @@ def test_told_to_stop_it_ends_the_answers_under_way_and_can_start_again_at_once(
         log = app.log.read_text("utf-8")
     assert "Traceback" not in log
     assert log.count("ERROR") == log.count("Cancel 2 running task(s)") == 1
+
+
+def test_out_of_file_handles_it_lives_and_answers_again_when_there_are_some(tmp_path):
+    served = clinic(tmp_path)
+    few = ["sh", "-c", f'ulimit -n {HANDLES} && exec "$@"', "sh", *served._arguments]
+    app = Process(few, served.port, served.log)
+    with running(app), ExitStack() as held:
+        url = f"http://127.0.0.1:{app.port}"
+        client = held.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=60))
+        assert answered(client)
+        until(lambda: "not offered" in app.log.read_text("utf-8"))
+        before = len(app.log.read_text("utf-8").splitlines())
+        idle = [
+            held.enter_context(socket.create_connection(("127.0.0.1", app.port), 10))
+            for _ in range(2 * HANDLES)
+        ]
+        assert not came_in(url)
+        for path in ("/", "/demo", "/readyz", "/pages/pages/cups.md"):
+            said = client.get(path)
+            assert said.is_success or "Retry-After" in said.headers or said.text == notices.ERROR
+        for _ in range(20):
+            said = client.post("/api/v1/ask", json={"question": QUESTION})
+            assert said.is_success or said.json()["detail"] == notices.ERROR
+        with suppress(httpx.TransportError):  # its head was sent: it cannot but break off
+            client.get("/citewell/chat.css")
+        for connection in idle:
+            connection.close()
+        until(lambda: came_in(url))
+        log = app.log.read_text("utf-8")
+    assert "Traceback" not in log
+    assert len(log.splitlines()) - before <= 25  # at most one for each request
+
+
+def answered(client):
+    said = client.post("/api/v1/ask", json={"question": QUESTION})
+    return said.is_success and said.json()["kind"] == "answer"
+
+
+def came_in(url):
+    try:
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as fresh:
+            return answered(fresh)
+    except httpx.TransportError:
+        return False

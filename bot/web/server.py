@@ -86,10 +86,11 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, begun = scope["path"], False
+        path, begun, ended = scope["path"], False, False
 
         async def headed(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, ended
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
             if message["type"] == "http.response.start":
                 begun = True
                 headers = MutableHeaders(scope=message)
@@ -108,9 +109,10 @@ class Guard:
             await _STOPPING(scope, receive, headed)
         except Exception as error:
             _log.error("%s was not answered: %s", scope["method"], unsaid(error))
-            if begun:
+            if begun and not ended:
                 raise  # the connection is closed, so that nobody takes half for all
-            await _FAILED(scope, receive, headed)
+            if not ended:
+                await _FAILED(scope, receive, headed)
 
 
 _NOTHING = PlainTextResponse("There is nothing here.", 404)
@@ -158,7 +160,7 @@ def create_app(assistant: Assistant, journal: Journal) -> FastAPI:
     mounted: FastAPI = gr.mount_gradio_app(
         app, chat_page(service), path="/", footer_links=[], run_history=False,
         show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, theme=_theme(),
-        mcp_server=settings.server.mcp,
+        mcp_server=settings.server.mcp, app_kwargs={"exception_handlers": {Exception: _failed}},
         # Not `css_paths`: Gradio would confine every rule to its own container.
         head=_HEAD,
     )  # fmt: skip
@@ -179,8 +181,11 @@ def run(assistant: Assistant, journal: Journal, host: str, port: int) -> None:
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Leave out the tracebacks of pages open when the server stops: one line has their number."""
-    return not (record.exc_info and record.exc_info[0] is asyncio.CancelledError)
+    """Leave out uvicorn's tracebacks: the guard has a line for each, without visitors' words.
+
+    Of requests that are cut off when the server stops, uvicorn says how many.
+    """
+    return record.getMessage().strip() != "Exception in ASGI application"
 
 
 def require_free(host: str, port: int) -> None:
@@ -194,6 +199,11 @@ def require_free(host: str, port: int) -> None:
                 f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it or choose "
                 "another with --port"
             ) from None
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """Say so in Gradio's place; the error goes on to the guard, which logs it."""
+    return _FAILED
 
 
 async def _refused(_: Request, error: Exception) -> Response:
