@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_at_any_file_costs_one_line_and_the_old_index_answe
     first = indexed(pages, data).manifest
     folder = generation_folder(data, first.generation)
     sizes = {path.stat().st_size for path in folder.rglob("*") if "chroma" not in path.parts}
-    limits = [(True, size - 1) for size in sorted(sizes) if size > 2]
+    limits = [(True, limit) for size in sizes if size > 2 for limit in (size // 2, size - 1)]
     limits += [(False, 0), (False, 100_000), (False, 400_000)]  # within what Chroma writes
     write_version(pages, 2)
     steps = json.dumps(limits)
