@@ -476,8 +476,9 @@ class TestEncoders:
         vectors = model.encode_passages(["heel pain", "cupping marks"])
         assert vectors.shape == (2, 384)
         assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-5)
-        assert np.allclose(model.embed_documents(["heel pain"])[0], vectors[0], atol=1e-5)
-        assert np.allclose(model.embed_query("heel pain"), vectors[0], atol=1e-5)
+        # in half precision, what is read beside it or filled up rounds a little otherwise
+        assert np.allclose(model.embed_documents(["heel pain"])[0], vectors[0], atol=2e-3)
+        assert np.allclose(model.embed_query("heel pain"), vectors[0], atol=2e-3)
         assert model.window == 254
 
     @pytest.mark.model

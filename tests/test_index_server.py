@@ -11,12 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 from chroma_server import ChromaServer
+from conftest import application
 from pages import indexed, write
+from starlette.testclient import TestClient
 
 from bot import notices
 from bot.pipeline import Assistant
 from bot.settings import Settings
-from bot.web.chat import _answers
 from index.build import build
 from index.embed import FAKE_MODEL, HashEncoder, open_encoder
 from index.errors import IndexMismatchError, IndexUnavailableError
@@ -151,22 +152,21 @@ def test_a_visitor_gets_a_sentence_while_the_server_is_gone_and_an_answer_when_i
     server.start()
     try:
         assistant = Assistant.open(shipped(tmp_path / "data", server.url))
-        question = "Does acupuncture help low back pain?"
-        (before,) = _answers(assistant, question, [])
-        assert before.kind == "answer"
+        client = TestClient(application(assistant))
+        asked = {"question": "Does acupuncture help low back pain?"}
+        before = client.post("/api/v1/ask", json=asked).json()
+        assert before["kind"] == "answer"
         server.kill()
         with caplog.at_level(logging.ERROR):
-            (lost,) = _answers(assistant, question, [])
-        assert lost.kind == "error"
-        assert lost.notices[0].text == notices.ERROR
+            lost = client.post("/api/v1/ask", json=asked)
+        assert (lost.status_code, lost.json()) == (503, {"detail": notices.ERROR})
         assert f"the Chroma server at {server.url} does not answer" in caplog.text
         with pytest.raises(IndexUnavailableError) as caught:
             Assistant.open(assistant.settings)
         assert str(caught.value).startswith(f"the Chroma server at {server.url} does not answer (")
         assert str(caught.value).endswith("); start it or remove chroma.url")
         server.start()
-        (after,) = _answers(assistant, question, [])
-        assert (after.kind, after.sentences) == ("answer", before.sentences)
+        assert client.post("/api/v1/ask", json=asked).json() == before
     finally:
         server.kill()
 

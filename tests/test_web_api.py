@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +19,7 @@ from bot.journal import JournalError
 from bot.pipeline import Assistant
 from bot.settings import Limits, Server, Settings
 from bot.web.desk import BusyError
+from bot.web.limits import Rates
 from index.embed import FAKE_MODEL, HashEncoder
 from index.errors import IndexUnavailableError
 from index.retrieve import Retriever
@@ -164,6 +166,14 @@ class TestLimits:
         assert statuses[2] == late.status_code == 429
         assert 1 <= int(late.headers["Retry-After"]) <= 60
         assert late.json()["detail"] == notices.TOO_OFTEN
+
+    def test_a_clock_that_is_put_back_locks_nobody_out(self, monkeypatch):
+        now = time.time()
+        rates = Rates(Limits(asks_per_minute=2))
+        monkeypatch.setattr(time, "time", lambda: now)
+        assert [rates.wait("asks", "a") for _ in range(3)] == [0, 0, 60]
+        now -= 3600
+        assert [rates.wait("asks", "a") for _ in range(4)] == [0, 0, 0, 60]
 
     def test_a_crowd_is_told_that_it_is_busy(self, own):
         assistant = own(server=Server(at_once=1, waiting=1))

@@ -17,7 +17,7 @@ from bot.settings import Limits
 from index.errors import ConfigError
 
 _log = logging.getLogger(__name__)
-_LEAST_WAIT_S, _QUIET_S = 1, 60
+_LEAST_WAIT_S, _WINDOW_S, _QUIET_S = 1, 60, 60
 What = Literal["asks", "searches", "ratings"]
 
 
@@ -64,7 +64,11 @@ class Rates:
         except StorageError as error:
             self._complain(error)
             return 0
-        return max(_LEAST_WAIT_S, math.ceil(resets_at - time.time()))
+        seconds = math.ceil(resets_at - time.time())
+        if seconds > _WINDOW_S:  # the clock was put back
+            self._counted.clear(item, what, address)
+            return 0
+        return max(_LEAST_WAIT_S, seconds)
 
     def _complain(self, error: StorageError) -> None:
         """Say once a minute that nothing is counted."""
