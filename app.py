@@ -118,10 +118,10 @@ def ask(
 @cli.command()
 def doctor(data: Data = None, config: Config = None) -> None:
     """Check the installation and say what to do. Exit status: 1 if something is wrong."""
-    from bot.doctor import examine
+    from bot.doctor import diagnose
 
     wrong = 0
-    for finding in examine(_settings(config, data)):
+    for finding in diagnose(config, data):
         wrong += finding.state == "wrong"
         remedy = f"; {finding.remedy}" if finding.remedy else ""
         typer.echo(f"{finding.state:7} {finding.what}{remedy}")

@@ -1,35 +1,41 @@
-"""What would keep a clinic's installation from working, and what to do. Changes nothing."""
+"""What would keep a clinic's installation from working, and what to do.
+
+Looking changes nothing, but a journal of an earlier version is upgraded, as on every start.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shlex
 import shutil
-import socket
-import tempfile
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
+from bot import probes
 from bot.generate import open_model
 from bot.journal import Journal, JournalError
-from bot.settings import Settings
+from bot.settings import DEFAULT_FILE, Settings, load_settings
 from index.embed import open_encoder
-from index.errors import CitewellError, IndexMissingError
+from index.errors import CitewellError, ConfigError, IndexMissingError
 from index.load import load
 from index.retrieve import Retriever
 from index.types import Document
 
 State = Literal["ok", "advice", "wrong"]
-_PATIENCE_S = 3.0
 _ROOM = 3
 """Times the index that should be free beside it: the next one, and those kept."""
-_DEFAULT_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]+)")
+_INSTALL = "run: pip install -c constraints.txt ."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +47,59 @@ class Finding:
     remedy: str = ""
 
 
+def diagnose(config: Path | None = None, data: Path | None = None) -> Iterator[Finding]:
+    """Read the settings as `load_settings` does, then examine what they ask for.
+
+    Of settings that cannot be read nothing else is told.
+    """
+    try:
+        settings = load_settings(config, data)
+    except ConfigError as error:
+        yield _failure("settings", error, "mend that file; clinic.example.toml shows every key")
+        return
+    file = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    yield Finding("ok", f"settings: {file or f'the defaults, there is no {DEFAULT_FILE} here'}")
+    yield from examine(settings)
+
+
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield a finding for each thing that an installation needs, as it is looked at."""
     for look in (
-        _packages, _model, _pages, _index, _room, _data_folder, _journal, _servers, _chat_model,
-        _numbers, _staff, _privacy, _widget, _port,
+        _packages, _model, _pages, _index, _room, _data_folder, _journal, _chroma, _model_server,
+        _counter, _chat_model, _numbers, _staff, _privacy, _widget, _port,
     ):  # fmt: skip
         yield from look(settings)
 
 
 def _packages(_: Settings) -> Iterator[Finding]:
-    unfit = []
-    for line in requires("citewell") or ():
-        wanted = Requirement(line)
-        if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
-            try:
-                found = version(wanted.name)
-            except PackageNotFoundError:
-                found = "none"
-            if found == "none" or not wanted.specifier.contains(found, prereleases=True):
-                unfit.append(f"{wanted.name} {found} (wanted: {wanted.specifier})")
-    if unfit:
-        remedy = "run: pip install -c constraints.txt ."
-        yield Finding("wrong", f"packages: {', '.join(unfit)}", remedy)
+    try:
+        pythons, lines = metadata("citewell")["Requires-Python"], requires("citewell") or ()
+    except PackageNotFoundError:
+        yield Finding("wrong", "packages: Citewell is not installed for this Python", _INSTALL)
+        return
+    python = "{}.{}.{}".format(*sys.version_info)
+    if SpecifierSet(pythons).contains(python):
+        yield Finding("ok", f"Python: {python}")
+    else:
+        remedy = "make the environment anew with a Python that fits, then install again"
+        yield Finding("wrong", f"Python: {python} (wanted: {pythons})", remedy)
+    if unfit := [said for line in lines if (said := _unfit(Requirement(line)))]:
+        yield Finding("wrong", f"packages: {', '.join(unfit)}", _INSTALL)
     else:
         yield Finding("ok", f"packages: Citewell {version('citewell')} has what it needs")
+
+
+def _unfit(wanted: Requirement) -> str:
+    """Return what is wrong with a package, "" if it fits or is of an extra."""
+    if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+        return ""
+    try:
+        found = version(wanted.name)
+    except PackageNotFoundError:
+        found = "none"
+    if found != "none" and wanted.specifier.contains(found, prereleases=True):
+        return ""
+    return f"{wanted.name} {found} (wanted: {wanted.specifier})"
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
@@ -73,12 +107,12 @@ def _model(settings: Settings) -> Iterator[Finding]:
         identity = open_encoder(settings.index).identity
         return f"model: {identity.name}, SHA-256 {identity.sha256[:12]}…"
 
-    yield _tried(read, "model")
+    yield _tried(read, "model", "mend index.model")
 
 
 def _pages(settings: Settings) -> Iterator[Finding]:
     for folder in settings.corpus.folders:
-        if not os.access(folder, os.R_OK):
+        if not os.access(folder, os.R_OK | os.X_OK * os.path.isdir(folder)):
             remedy = "make it readable, or mend corpus.folders"
             yield Finding("wrong", f"pages: {folder} cannot be read", remedy)
             continue
@@ -101,11 +135,9 @@ def _index(settings: Settings) -> Iterator[Finding]:
         retriever.generation.nearest(encoder.encode_question("knee"), 1)
         made = retriever.generation.manifest
     except IndexMissingError as error:
-        yield Finding(
-            "advice", f"index: {error}", "citewell index makes it; so does citewell serve"
-        )
+        yield _failure("index", error, state="advice")
     except CitewellError as error:
-        yield Finding("wrong", f"index: {error}")
+        yield _failure("index", error, "run: citewell index")
     else:
         said = (
             f"index: {made.documents} pages, {made.chunks} passages, generation {made.generation}"
@@ -115,9 +147,9 @@ def _index(settings: Settings) -> Iterator[Finding]:
 
 def _room(settings: Settings) -> Iterator[Finding]:
     data = settings.index.data
-    size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
-    free = shutil.disk_usage(_nearest(data)).free
-    said = f"disk: {free / 1e9:.1f} GB free, {size / 1e9:.2f} GB used by {data}"
+    size = probes.largest(data / "generations")
+    free = shutil.disk_usage(probes.nearest(data)).free
+    said = f"disk: {free / 1e9:.1f} GB free, {size / 1e9:.2f} GB used by the index in {data}"
     if free < _ROOM * size:
         yield Finding("advice", said, f"make room: {_ROOM} times the index, for the next ones")
     else:
@@ -125,22 +157,27 @@ def _room(settings: Settings) -> Iterator[Finding]:
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
-    place = _nearest(settings.index.data)
-    try:
-        with tempfile.TemporaryFile(dir=place):
-            yield Finding("ok", f"data folder: {settings.index.data} can be written")
-    except OSError as error:
-        yield Finding(
-            "wrong", f"data folder: {place} cannot be written ({error.strerror})",
-            "give it to the user that Citewell runs as, or name another in index.data",
-        )  # fmt: skip
+    data = settings.index.data
+    lock = data / "lock"
+    refused = probes.no_writing(data) or probes.no_writing(data / "generations")
+    if not refused and os.path.exists(lock) and not os.access(lock, os.W_OK):
+        refused = f"{lock} cannot be written"
+    if refused:
+        remedy = "give it to the user that Citewell runs as, or name another in index.data"
+        yield Finding("wrong", f"data folder: {refused}", remedy)
+    else:
+        yield Finding("ok", f"data folder: {data} can be written")
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
     url = settings.journal_url
-    file = Path(url.partition("sqlite:///")[2]) if url.startswith("sqlite:///") else None
-    if file and not file.exists():
-        yield Finding("ok", f"journal: will be made at {file}")
+    named = _SQLITE.match(url)
+    file = Path(named[1]) if named else None
+    if file and not os.path.exists(file):
+        if refused := probes.no_writing(file.parent):
+            yield Finding("wrong", f"journal: {refused}", "name another file in journal.url")
+        else:
+            yield Finding("ok", f"journal: will be made at {file}")
         return
     try:
         journal = Journal.open(url)
@@ -149,32 +186,33 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         finally:
             journal.close()
     except JournalError as error:
-        yield Finding("wrong", f"journal: {error}")
+        yield _failure("journal", error, "mend journal.url")
         return
     if file and (mode := file.stat().st_mode & 0o077):
         said = f"journal: others may read or write {file} (mode {mode:03o})"
-        yield Finding("wrong", said, f"run: chmod 600 {file}*")
+        yield Finding("wrong", said, f"run: chmod go= {shlex.quote(str(file))}*")
     else:
         yield Finding("ok", f"journal: {file or 'the database'} opens and can be written")
 
 
-def _servers(settings: Settings) -> Iterator[Finding]:
-    for key, url in (
-        ("chroma.url", settings.chroma.url), ("model.url", settings.model.url),
-        ("limits.url", settings.limits.url),
-    ):  # fmt: skip
-        if not url:
-            continue
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme.partition("+")[0], 80)
-        place = f"{parts.hostname}:{port}"
-        try:
-            socket.create_connection((parts.hostname or "", port), _PATIENCE_S).close()
-        except OSError as error:
-            said = f"{key}: nothing answers at {place} ({error})"
-            yield Finding("wrong", said, f"start that server, or mend {key}")
-        else:
-            yield Finding("ok", f"{key}: {place} answers")
+def _chroma(settings: Settings) -> Iterator[Finding]:
+    if url := settings.chroma.url:
+        remedy = "start that server, or mend chroma.url"
+        yield _answers("chroma.url", probes.no_chroma(url), url, remedy)
+
+
+def _model_server(settings: Settings) -> Iterator[Finding]:
+    if settings.model.url:
+        yield _reached("model.url", settings.model.url)
+
+
+def _counter(settings: Settings) -> Iterator[Finding]:
+    url = settings.limits.url
+    if url.startswith("redis") and find_spec("redis") is None:
+        said = "limits.url: what speaks to Redis is not installed"
+        yield Finding("wrong", said, "run: pip install 'citewell[redis]'")
+    elif url:
+        yield _reached("limits.url", url)
 
 
 def _chat_model(settings: Settings) -> Iterator[Finding]:
@@ -216,44 +254,52 @@ def _privacy(settings: Settings) -> Iterator[Finding]:
 
 
 def _widget(settings: Settings) -> Iterator[Finding]:
-    open_ones = [o for o in settings.widget.origins if o.startswith("http://")]
+    origins = settings.widget.origins
+    open_ones = [origin for origin in origins if origin.startswith("http://")]
     if open_ones:
         said = f"widget: {', '.join(open_ones)} can be changed on its way to visitors"
         yield Finding("advice", said, "serve that site by https")
-    elif settings.widget.origins:
-        yield Finding("ok", f"widget: shown on {', '.join(settings.widget.origins)}")
+    else:
+        yield Finding("ok", f"widget: shown on {', '.join(origins) or 'no other site'}")
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
     host, port = settings.server.host, settings.server.port
-    if host in ("", "::") or not host.strip("0."):  # every address of this machine
-        host = "localhost"
-    connection = HTTPConnection(host, port, timeout=_PATIENCE_S)
-    try:
-        connection.request("GET", "/healthz")
-        serves = connection.getresponse().read(3) == b"ok"
-    except ConnectionRefusedError:
+    fault = probes.no_listening(host, port)
+    if fault is None:
         yield Finding("ok", f"port: {port} is free")
-        return
-    except (OSError, HTTPException):
-        serves = False
-    finally:
-        connection.close()
-    if serves:
+    elif fault.errno != errno.EADDRINUSE:
+        said = f"port: cannot listen on {host}:{port} ({fault.strerror})"
+        yield Finding("wrong", said, "mend server.host or server.port")
+    elif probes.serves(host, port):
         yield Finding("ok", f"port: Citewell serves at {port} already")
     else:
         remedy = "stop that program, or choose another port in server.port"
         yield Finding("wrong", f"port: another program listens at {port}", remedy)
 
 
-def _tried(read: Callable[[], str], name: str, remedy: str = "") -> Finding:
+def _reached(key: str, url: str) -> Finding:
+    return _answers(
+        key, probes.no_answer(url), probes.shown(url), f"start that server, or mend {key}"
+    )
+
+
+def _answers(key: str, fault: str, place: str, remedy: str) -> Finding:
+    if fault:
+        return Finding("wrong", f"{key}: {place}: {fault}", remedy)
+    return Finding("ok", f"{key}: {place} answers")
+
+
+def _tried(read: Callable[[], str], name: str, remedy: str) -> Finding:
     try:
         return Finding("ok", read())
     except CitewellError as error:
-        return Finding("wrong", f"{name}: {str(error).splitlines()[0]}", remedy)
+        return _failure(name, error, remedy)
 
 
-def _nearest(path: Path) -> Path:
-    """Return the folder, or the first above it that is there."""
-    path = path.absolute()
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+def _failure(
+    name: str, error: CitewellError, remedy: str = "", *, state: State = "wrong"
+) -> Finding:
+    """Return an error as a finding; what it says to do after a semicolon is the remedy."""
+    what, _, named = " ".join(str(error).split()).partition("; ")
+    return Finding(state, f"{name}: {what}", named or remedy)
