@@ -18,8 +18,6 @@ import httpx
 PATIENCE_S = 3.0
 """Seconds that a server may take to answer."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
-_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Addresses that listen everywhere -> where to ask them."""
 
 
 def no_writing(folder: Path) -> str:
@@ -68,7 +66,8 @@ def no_listening(host: str, port: int) -> OSError | None:
 
 def serves(host: str, port: int) -> bool:
     """Tell whether a Citewell answers there."""
-    name = _EVERYWHERE.get(host, host)
+    everywhere = not host.strip("0.:")
+    name = ("::1" if ":" in host else "127.0.0.1") if everywhere else host
     place = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     try:
         answer = httpx.get(f"http://{place}/healthz", timeout=PATIENCE_S, trust_env=False)

@@ -286,10 +286,11 @@ def test_a_port_that_another_program_has_is_wrong(clinic):
             assert found(doctor_settings, "port").state == "wrong"
 
 
-def test_a_port_where_citewell_serves_is_well(clinic, web):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_where_citewell_serves_is_well(clinic, web, host):
     with served(web) as address:
         port = int(address.rpartition(":")[2])
-        assert "serves at" in found(clinic(server=Server(port=port)), "port").what
+        assert "serves at" in found(clinic(server=Server(host=host, port=port)), "port").what
 
 
 def test_the_command_prints_a_line_each_and_fails_if_something_is_wrong(tmp_path):
