@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.citations import Quote
-from bot.relevance import asked, features, score
+from bot.relevance import asked, features, score, sentence_terms
 from index.glossary import Expansion
 from index.text import terms
 from index.types import Chunk, Document, Hit
@@ -182,7 +183,7 @@ def _weighed(
         scored = features(question, hit, rarity)
         for span, its in zip(hit.chunk.sentences, scored, strict=True):
             quote = Quote(hit.chunk, *span)
-            own = frozenset(terms(quote.text))
+            own = sentence_terms(quote.text)
             candidate = _Candidate(quote, hit, score(its), own, its.elsewhere > 0)
             found.append((candidate, _barred(quote, said, never)))
     return found
@@ -196,6 +197,7 @@ def _barred(quote: Quote, said: Sequence[Quote], never: re.Pattern[str] | None) 
     return NEVER if never and never.search(quote.text) else ""
 
 
+@lru_cache(maxsize=8192)
 def _quotable(sentence: str) -> bool:
     """Leave out fragments, questions, links, signposts, list lead-ins, breathless sentences."""
     count = len(sentence.split())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from index.sentences import leans_back
@@ -106,6 +107,8 @@ _SCENES = re.compile(
 _SITUATIONS = frozenset({"surgery", "travel", "cancer", "pregnancy", "child"})
 _BY_HEADING = 0.5
 """What a term of the question counts that only the title or the headings hold."""
+_REMEMBERED = 8192
+"""Sentences of pages kept in mind; the shipped ones have 2,400."""
 _LEAST = 2.0
 """What a term of the question weighs at least, however common on these pages."""
 
@@ -154,14 +157,14 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
     scenes = _scenes(question)
     wanted = {term: max(_LEAST, rarity(term)) for term in terms(question)}
     chunk = hit.chunk
-    above = set(terms(" ".join((chunk.document.title, *chunk.headings))))
+    above = sentence_terms(" ".join((chunk.document.title, *chunk.headings)))
     heading = _share(wanted, dict.fromkeys(above, 1.0))
     unasked = _unasked(chunk.headings[-1:], wanted, rarity)
     similar = hit.by_sentence or (0.0,) * len(chunk.sentences)
     found = []
     for at, (start, end) in enumerate(chunk.sentences):
         sentence = chunk.document.text[start:end]
-        own = set(terms(sentence))
+        own = sentence_terms(sentence)
         worth = dict.fromkeys(above, _BY_HEADING) | dict.fromkeys(own, 1.0)
         cued = float(bool(cue and cue.search(sentence)))
         found.append(
@@ -174,12 +177,34 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
                 first=1 / (1 + at),
                 cue=cued if kind != "amount" else 0.0,
                 number=cued if kind == "amount" else 0.0,
-                dangling=float(leans_back(sentence)),
-                urgent=float(unworried and _URGENT.search(sentence) is not None),
+                dangling=float(_dangles(sentence)),
+                urgent=float(unworried and _is_urgent(sentence)),
                 elsewhere=_elsewhere(scenes, sentence),
             )
         )
     return found
+
+
+# What a page's sentence is, whatever was asked, is worked out once: half the time of an answer.
+@lru_cache(maxsize=_REMEMBERED)
+def sentence_terms(sentence: str) -> frozenset[str]:
+    """Return the stemmed terms of a page's sentence. Not for visitors' words: it remembers."""
+    return frozenset(terms(sentence))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _scenes_of(sentence: str) -> frozenset[str]:
+    return _scenes(sentence)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _dangles(sentence: str) -> bool:
+    return leans_back(sentence)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_urgent(sentence: str) -> bool:
+    return _URGENT.search(sentence) is not None
 
 
 def _elsewhere(asked_about: frozenset[str], sentence: str) -> float:
@@ -190,7 +215,7 @@ def _elsewhere(asked_about: frozenset[str], sentence: str) -> float:
     """
     if not asked_about:
         return 0.0
-    own = _scenes(sentence)
+    own = _scenes_of(sentence)
     kinds = ((asked_about & _SITUATIONS, own & _SITUATIONS),
              (asked_about - _SITUATIONS, own - _SITUATIONS))  # fmt: skip
     return float(any(asked and said and asked.isdisjoint(said) for asked, said in kinds))

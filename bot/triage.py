@@ -83,6 +83,10 @@ class Rule:
         return any(all(part.search(words) for part in parts) for parts in patterns)
 
 
+_Reading = tuple[str, str]
+"""A message as it may be read: whole, and as far as it is about now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """Every rule in order, the contexts that set clauses aside, and what tells a clinic's field."""
@@ -106,14 +110,16 @@ def triage(question: str) -> Triage:
     if lang == "en":  # the words to correct to are English; "hace" is no misspelt "face"
         readings = list(dict.fromkeys((words, normalise(book.speller.correct(question)))))
     heard = max((alarm().hear(reading) for reading in readings), key=lambda heard: heard.score)
-    if found := _emergency(readings, book, lang, heard):
+    pairs = [(reading, present(reading, book.contexts)) for reading in readings]
+    flag = _red_flag(pairs, book, lang)
+    if found := _emergency(pairs, flag, book, lang, heard):
         return found
     if not re.search(r"[^\W_]", question):
         return Triage("clarify", "no words", "nothing to read", lang)
     if len(question) > MAX_LENGTH:
         return Triage("clarify", "too long", f"over {MAX_LENGTH} characters", lang)
     near = heard.score >= NEAR
-    watch = heard.topic if near else _watch(readings, book, lang, heard)
+    watch = heard.topic if near or _watched(pairs, flag, book, lang) else ""
     for rule in book.rules:
         for reading in readings:
             if rule.kind == "emergency" or (rule.unless and rule.unless.search(reading)):
@@ -130,10 +136,13 @@ def clinic_fields(question: str) -> tuple[str, ...]:
     return tuple(name for name in CLINIC_FIELDS if rulebook().fields[name].search(words))
 
 
-def _emergency(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard) -> Triage | None:
-    pairs = [(reading, present(reading, book.contexts)) for reading in readings]
-    if found := _red_flag(pairs, book, lang):
-        rule, spoken = found
+def _emergency(
+    pairs: Sequence[_Reading], flag: tuple[Rule, str] | None, book: Rulebook, lang: str,
+    heard: Heard,
+) -> Triage | None:  # fmt: skip
+    readings = [reading for reading, _ in pairs]
+    if flag:
+        rule, spoken = flag
         if heard.score >= QUIET or _loudest_clause(readings) >= PLAIN:
             return Triage(rule.kind, rule.name, rule.reason, spoken)
     happening = any(re.search(r"\w", now) for _, now in pairs) and len(readings[0]) >= _BRIEF
@@ -149,23 +158,23 @@ def _loudest_clause(readings: Iterable[str]) -> float:
     return max((alarm().hear(clause).score for clause in clauses if clause), default=-math.inf)
 
 
-def _watch(readings: Sequence[str], book: Rulebook, lang: str, heard: Heard) -> str:
-    """Return the rule whose danger is asked about, denied or feared, or "". The past is past.
+def _watched(
+    pairs: Sequence[_Reading], flag: tuple[Rule, str] | None, book: Rulebook, lang: str
+) -> bool:
+    """Tell whether a rule's danger is asked about, denied or feared. The past is past.
 
     Several rules may list the same words; the one the message sounds like is meant.
     """
     kept = [
         " . ".join(c for c in _CLAUSE.split(reading) if not _past(c, book.contexts))
-        for reading in readings
+        for reading, _ in pairs
     ]
-    if not _red_flag([(words, words) for words in kept], book, lang):
-        return ""
-    return heard.topic
+    if all(words == reading == now for words, (reading, now) in zip(kept, pairs, strict=True)):
+        return flag is not None  # the same words are not looked through twice
+    return _red_flag([(words, words) for words in kept], book, lang) is not None
 
 
-def _red_flag(
-    readings: Sequence[tuple[str, str]], book: Rulebook, lang: str
-) -> tuple[Rule, str] | None:
+def _red_flag(readings: Sequence[_Reading], book: Rulebook, lang: str) -> tuple[Rule, str] | None:
     """Return the first rule that some reading (whole, and as far as it is present) breaks."""
     for rule in book.rules:
         if rule.kind != "emergency":
