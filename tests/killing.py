@@ -280,7 +280,7 @@ class Heard:
 
     def __init__(self, ear: int, told: Told) -> None:
         self._ear, self._told, self._rest = ear, told, b""
-        self._began = monotonic()
+        self._born = self._began = monotonic()
         self.under_way: tuple[str, str] | None = None
         self.lasted: dict[str, float] = {}
         self.sound = False
@@ -314,7 +314,7 @@ class Heard:
             self._told.done.append((kind, what))
             self.lasted[kind], self.under_way = monotonic() - self._began, None
         elif word == "sound":
-            self.lasted["opening"] = monotonic() - self._began
+            self.lasted["opening"] = monotonic() - self._born
             self.sound, self.saw = True, json.loads(f"{kind} {what}")
         return line
 

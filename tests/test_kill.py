@@ -2,7 +2,7 @@
 
 Twelve kills; more by
 
-    CITEWELL_KILLS=500 python -m pytest -s tests/test_kill.py    # ten minutes
+    CITEWELL_KILLS=500 python -m pytest tests/test_kill.py    # five minutes
 """
 
 from __future__ import annotations
