@@ -33,7 +33,7 @@ _BUSY_MS = 5000
 _PRAGMAS = (
     f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON",
 )  # fmt: skip
-_POSTGRES = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c lock_timeout=5000"}
+_POSTGRES = {"connect_timeout": "5", "options": "-c statement_timeout=10000 -c lock_timeout=5000"}
 """Nobody waits for a database that hangs longer than this: seconds, then milliseconds."""
 _UPGRADE_S = 600
 """How long an upgrade in PostgreSQL may take, and another process waits for it."""
@@ -94,7 +94,7 @@ def engine_at(url: str) -> sql.Engine:
             sql.event.listen(engine, "connect", _set_up)
             sql.event.listen(engine, "begin", _begin)
             return engine
-        given = _POSTGRES if address.get_backend_name() == "postgresql" else {}
+        given = _limits(address) if address.get_backend_name() == "postgresql" else {}
         # a connection that the server closed meanwhile is noticed before it is used
         return sql.create_engine(
             address, hide_parameters=True, pool_pre_ping=True, connect_args=given
@@ -218,6 +218,16 @@ def _set_up(connection: Any, _: object) -> None:
 
 def _begin(connection: sql.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
+
+
+def _limits(address: sql.URL) -> dict[str, Any]:
+    """Return how long PostgreSQL is waited for; what the URL says itself comes after, and wins."""
+    own = address.normalized_query
+    options = " ".join((_POSTGRES["options"], *own.get("options", ())))
+    return {
+        "connect_timeout": own.get("connect_timeout", (_POSTGRES["connect_timeout"],))[0],
+        "options": options,
+    }
 
 
 def _shown(url: str) -> str:

@@ -49,6 +49,11 @@ def uploads(settings: Settings) -> list[Path]:
         found = sorted(folder(settings).iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise UploadError(
+            f"{folder(settings)}: cannot be read ({error.strerror}); give it to the user that "
+            "Citewell runs as"
+        ) from None
     return [path for path in found if _is_page(path.name) and path.is_file()]
 
 

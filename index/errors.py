@@ -38,4 +38,4 @@ class IndexBusyError(CitewellError):
 
 
 class DataFolderError(CitewellError):
-    """The data folder cannot be written."""
+    """The data folder cannot be written, or not be read although nothing in it is damaged."""

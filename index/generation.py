@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from index import glossary
 from index.embed import Vectors
-from index.errors import IndexDamagedError, IndexMismatchError
+from index.errors import DataFolderError, IndexDamagedError, IndexMismatchError
+from index.files import remedy_for
 from index.lexical import LexicalIndex
 from index.manifest import Manifest, generation_folder, read_manifest, require_whole
 from index.pages import Pages, PageWriter, Positions
@@ -153,7 +154,8 @@ class GenerationWriter:
 def open_generation(data: Path, chroma: ChromaSettings = ChromaSettings()) -> Generation:  # noqa: B008
     """Open the generation that answers in `data`.
 
-    Raises IndexMissingError, IndexDamagedError, IndexMismatchError, IndexUnavailableError.
+    Raises IndexMissingError, IndexDamagedError, IndexMismatchError, IndexUnavailableError, and
+    DataFolderError for what its files are not to blame for.
     """
     while True:
         manifest = read_manifest(data)
@@ -185,6 +187,10 @@ def _open(data: Path, manifest: Manifest, chroma: ChromaSettings) -> Generation:
     except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
         if nearest:
             nearest.close()
+        if remedy := remedy_for(error):
+            raise DataFolderError(
+                f"the index in {folder} cannot be opened ({error}); {remedy}"
+            ) from error
         raise IndexDamagedError(
             f"the index in {folder} cannot be read ({error}); "
             f"run: citewell index --rebuild --data {data}"

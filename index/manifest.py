@@ -33,7 +33,7 @@ from index.errors import (
     IndexMissingError,
     IndexUnavailableError,
 )
-from index.files import sync_folder, write_synced
+from index.files import remedy_for, sync_folder, write_synced
 
 KEPT = 2
 """Generations kept: the one that answers, and one more, for readers still in it and to go back
@@ -90,13 +90,13 @@ class Manifest:
 
 def has_index(data: Path) -> bool:
     """Tell whether a build has ever finished in `data`."""
-    return (data / _MANIFEST).exists()
+    return os.path.exists(data / _MANIFEST)
 
 
 def read_manifest(data: Path) -> Manifest:
     """Return the manifest of the generation that answers.
 
-    Raises IndexMissingError or IndexDamagedError, each with the command to run.
+    Raises IndexMissingError, IndexDamagedError or DataFolderError, each with what to do.
     """
     path = data / _MANIFEST
     try:
@@ -106,6 +106,8 @@ def read_manifest(data: Path) -> Manifest:
             f"there is no index in {data}; run: citewell index --data {data}"
         ) from None
     except _UNREADABLE as error:
+        if remedy := remedy_for(error):
+            raise DataFolderError(f"{path} cannot be read ({error}); {remedy}") from None
         raise IndexDamagedError(
             f"{path} cannot be read ({error}); run: citewell index --data {data}"
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -36,6 +37,8 @@ _ENOUGH = 10
 """Mentions from which on no more are counted."""
 _LOOKED_AT = 200
 """Passages that are looked at for mentions at most: those with the best BM25."""
+_AGAIN_S = 60
+"""Seconds after which a new index that could not be opened is tried again."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ class Retriever:
     ) -> None:  # fmt: skip
         """Open the index in `data`.
 
-        Raises IndexMissingError, IndexDamagedError, IndexUnavailableError, or IndexMismatchError
-        if it was made with another model or other parameters than `encoder` and the settings.
+        Raises IndexMissingError, IndexDamagedError, IndexUnavailableError, DataFolderError, or
+        IndexMismatchError if it was made with another model or other parameters than `encoder` and
+        the settings.
         """
         self._data = data
         self._encoder = encoder
@@ -93,7 +97,7 @@ class Retriever:
         self._chroma = chroma
         self._opened = self._open()
         self._before: _Opened | None = None
-        self._refused_at = 0
+        self._refused = (0, 0.0)
         self._opening = Lock()
 
     @property
@@ -204,23 +208,29 @@ class Retriever:
         Unless told to `wait`, answer from the one before while another thread opens the new one.
         """
         changed_at = self._changed_at()
-        if changed_at in (0, self._opened.changed_at, self._refused_at):
+        if not self._is_news(changed_at):
             return self._opened
         if not self._opening.acquire(blocking=wait):
             return self._opened
         try:
-            if changed_at != self._opened.changed_at:
+            if self._is_news(changed_at):  # else another thread was here meanwhile
                 self._move(changed_at)
         finally:
             self._opening.release()
         return self._opened
+
+    def _is_news(self, changed_at: int) -> bool:
+        if changed_at in (0, self._opened.changed_at):
+            return False
+        refused, again_at = self._refused
+        return changed_at != refused or time.monotonic() >= again_at
 
     def _move(self, changed_at: int) -> None:
         try:
             fresh = self._open()
         except (CitewellError, OSError) as error:
             if not isinstance(error, IndexUnavailableError):  # which passes
-                self._refused_at = changed_at
+                self._refused = (changed_at, time.monotonic() + _AGAIN_S)
             _log.warning("staying on the index already open: %s", error)
             return
         if self._before:

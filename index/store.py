@@ -6,7 +6,10 @@ scores. No request goes anywhere but to that server.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import re
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -19,8 +22,9 @@ import chromadb
 import httpx
 import numpy as np
 from chromadb.api.fastapi import FastAPI
+from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings, System
-from chromadb.errors import ChromaError, NotFoundError
+from chromadb.errors import ChromaError, InternalError, NotFoundError
 
 from index.breaker import Breaker
 from index.embed import Vectors
@@ -41,6 +45,10 @@ _ASKING = httpx.Timeout(10, connect=3)
 _REST_S = 10
 """Seconds after such a wait in which the others are told at once."""
 _WRITING = httpx.Timeout(600, connect=3)
+_ERRNO = {8: errno.EACCES, 10: errno.EIO, 13: errno.ENOSPC, 14: errno.EMFILE}
+"""SQLite's READONLY, IOERR, FULL and CANTOPEN, as the system says it."""
+_SHORT_READ = 522
+"""An IOERR of SQLite's that a damaged file makes."""
 _NEVER_OPEN = Breaker((), rest_s=0)
 """For a build: nobody waits behind it."""
 
@@ -52,7 +60,7 @@ class Nearest:
         """Open the collection of the generation in `folder`; `one` is any of its vectors.
 
         Raises IndexUnavailableError if the server does not answer, ValueError if it, or the
-        folder, holds nothing that can be read.
+        folder, holds nothing that can be read, and OSError if Chroma may not: it writes there, too.
         """
         self._folder = folder
         try:
@@ -63,7 +71,7 @@ class Nearest:
                     self.passages = self._collection.count()
                 self._find(one, 1)  # the graph is read now, while its files are there for certain
         except ChromaError as error:
-            raise ValueError(str(error)) from error
+            raise _refusal(folder, error) from error
 
     def find(self, vector: Vectors, count: int) -> Positions:
         """Return the positions of the `count` passages nearest to a unit vector, nearest first.
@@ -164,7 +172,14 @@ class _Chroma:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         settings = Settings(anonymized_telemetry=False)
-        self._client: Any = chromadb.PersistentClient(path=str(folder), settings=settings)
+        try:
+            with _without_panic():
+                self._client: Any = chromadb.PersistentClient(path=str(folder), settings=settings)
+        except Exception:
+            # Chroma would hand out again what it could not start
+            if str(folder) not in SharedSystemClient._identifier_to_refcount:
+                SharedSystemClient._identifier_to_system.pop(str(folder), None)
+            raise
 
     def create(self, name: str, graph: Any) -> chromadb.Collection:
         made: chromadb.Collection = self._client.create_collection(
@@ -198,7 +213,8 @@ class _Chroma:
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        yield
+        with _without_panic():
+            yield
 
 
 class _Server(_Chroma):
@@ -245,6 +261,30 @@ class _Server(_Chroma):
 
     def _collection(self, model: Any) -> chromadb.Collection:
         return chromadb.Collection(client=self._client, model=model, embedding_function=None)
+
+
+@contextmanager
+def _without_panic() -> Iterator[None]:
+    """Raise InternalError where Chroma's native code panics, which is no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise InternalError(str(error)) from error
+
+
+def _refusal(folder: Path, error: ChromaError) -> Exception:
+    """Return an error of Chroma as what it is: the disk's or the system's, else the files'."""
+    system = re.search(r"Os { code: (\d+)", str(error))
+    sqlite = re.search(r"\(code: (\d+)\)", str(error))
+    code = int(sqlite[1]) if sqlite else 0
+    number = int(system[1]) if system else _ERRNO.get(code & 0xFF, 0)
+    if code == _SHORT_READ:
+        number = 0
+    elif number == errno.EMFILE and not os.access(folder / "chroma/chroma.sqlite3", os.R_OK):
+        number = errno.EACCES
+    return OSError(number, str(error)) if number else ValueError(str(error))
 
 
 @cache

@@ -18,10 +18,11 @@ _FOLDERS = ":".join(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), r
 class PostgresServer(Process):
     """It starts in a `with` block, and can be stopped and started again within.
 
-    PostgreSQL refuses to run as root: there it runs as the user that Debian made for it.
+    PostgreSQL refuses to run as root: there it runs as the user that Debian made for it. Where
+    `durable`, what it acknowledges is on disk, as in a clinic; else it is quicker.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         initdb, postgres = (program(name, _FOLDERS) for name in ("initdb", "postgres"))
         self.folder = Path(tempfile.mkdtemp(prefix="citewell-postgres-"))
         self._user = "postgres" if os.getuid() == 0 else None
@@ -33,7 +34,8 @@ class PostgresServer(Process):
              "--locale=C"],
             check=True, capture_output=True, user=self._user, cwd=self.folder,
         )  # fmt: skip
-        arguments = [postgres, "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-F"]
+        arguments = [postgres, "-D", str(data), "-h", "127.0.0.1", "-p", str(port)]
+        arguments += [] if durable else ["-F"]
         log = self.folder.with_suffix(".log")
         super().__init__([*arguments, "-k", str(self.folder)], port, log, user=self._user)
 

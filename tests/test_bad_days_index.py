@@ -8,12 +8,14 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from itertools import product
 
 import pytest
 from pages import indexed, write
+from servers import free_port
 from test_index_kill import ROOT, versions, write_version
 
 import app
@@ -25,7 +27,7 @@ from index.retrieve import Retriever
 from index.settings import IndexSettings
 
 INDEXING = """
-import contextlib, io, json, resource, sys
+import contextlib, io, json, os, resource, sys
 import app, index.generation
 
 def attempt(at_once, limit):
@@ -39,7 +41,7 @@ def attempt(at_once, limit):
         try:
             app.main()
         except SystemExit as ended:
-            return ended.code, said.getvalue()
+            return ended.code, said.getvalue(), os.listdir(f"{sys.argv[-1]}/generations")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
 
@@ -49,9 +51,40 @@ print(json.dumps([attempt(*step) for step in steps]))
 """
 
 
-def run(*arguments, code="import app; app.main()"):
+OPENING = """
+import json, resource, sys
+from pathlib import Path
+from index import generation
+from index.errors import CitewellError
+
+def attempt(data, limits):
+    held = []
+    try:
+        for name, limit in limits.items():
+            resource.setrlimit(getattr(resource, name), (limit, hard[name]))
+        generation.open_generation(Path(data)).close()
+        return "opened"
+    except CitewellError as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        for name, limit in soft.items():
+            resource.setrlimit(getattr(resource, name), (limit, hard[name]))
+
+names = ("RLIMIT_FSIZE", "RLIMIT_NOFILE")
+soft, hard = zip(*(resource.getrlimit(getattr(resource, name)) for name in names))
+soft, hard = dict(zip(names, soft)), dict(zip(names, hard))
+print(json.dumps([attempt(*step) for step in json.loads(sys.argv[1])]))
+"""
+AS_ANYBODY = (
+    ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    if os.geteuid() == 0 else []
+)  # fmt: skip
+"""Takes from root what lets it read and write everything."""
+
+
+def run(*arguments, code="import app; app.main()", ahead=()):
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], text=True,
+        [*ahead, sys.executable, "-c", code, *map(str, arguments)], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"CITEWELL_INDEX__MODEL": "hash", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -85,12 +118,12 @@ def test_a_disk_that_fills_up_at_any_file_costs_one_line_and_the_old_index_answe
     assert process.returncode == 0, failed
     ends = json.loads(said)
     assert len(ends) > 12
-    for status, line in ends:
-        assert status == 1
+    for status, line, there in ends:
+        assert (status, there) == (1, [first.generation])
         assert line.strip().startswith(f"citewell: the data folder {data} cannot be written (")
         assert line.strip().endswith(full(data).partition(")")[2])
         assert len(line.strip().splitlines()) == 1
-    assert any("database or disk is full" in line or "Chroma:" in line for _, line in ends)
+    assert any("database or disk is full" in line or "Chroma:" in line for _, line, _ in ends)
     assert read_manifest(data) == first
     assert versions(data) == {"Version1"}
     indexed(pages, data)
@@ -149,12 +182,24 @@ def test_a_disk_that_became_read_only_is_told_before_anything_is_indexed(tmp_pat
     write(pages, {"heel.md": "# Heel\n\nThis is version 1 of it.\n"})
     first = indexed(pages, data).manifest
     write(pages, {"heel.md": "# Heel\n\nThis is version 2 of it.\n"})
-    for where in ("pathlib.Path.mkdir", "index.build.prune"):
+    for where in ("pathlib.Path.mkdir", "index.build.prune", "index.generation.PageWriter"):
         with monkeypatch.context() as patch:
             patch.setattr(where, refuse)
             with pytest.raises(DataFolderError, match="Read-only file system.*--data DIR"):
                 indexed(pages, data)
     assert read_manifest(data) == first
+
+
+def test_a_disk_that_is_full_when_chroma_s_file_is_shrunk_is_told_like_any(tmp_path, monkeypatch):
+    def shrink(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("index.store._Chroma.shrink", shrink)
+    data = tmp_path / "data"
+    with pytest.raises(DataFolderError) as caught:
+        indexed(write(tmp_path / "pages", {"heel.md": "# Heel\n\nRest.\n"}), data)
+    assert str(caught.value) == full(data, "Chroma: database or disk is full")
+    assert whole(data)
 
 
 def refuse(*_, **__):
@@ -186,6 +231,96 @@ def test_an_index_with_any_file_cut_short_is_not_opened_and_told_with_the_comman
         except IndexDamagedError as error:
             assert str(error).endswith(f"run: citewell index --rebuild --data {data}")
     assert opened == []
+
+
+def opening(*steps, ahead=()):
+    """Return what is said of opening indexes, each under limits, by one process."""
+    process = run(json.dumps(steps), code=OPENING, ahead=ahead)
+    said, failed = process.communicate(timeout=300)
+    assert process.returncode == 0, failed
+    return json.loads(said)
+
+
+def test_an_index_that_a_full_disk_or_too_few_handles_keep_shut_is_not_called_damaged(
+    built, tmp_path
+):
+    data = str(shutil.copytree(built, tmp_path / "data"))
+    full = [{"RLIMIT_FSIZE": 0}, {"RLIMIT_FSIZE": 1000}]
+    few = [{"RLIMIT_NOFILE": count} for count in range(3, 30)]
+    *refused, last = opening(*((data, limits) for limits in (*full, *few, {})))
+    assert last == "opened"  # what could not be opened before does not stay so
+    for said in refused[:2]:
+        assert re.fullmatch(r"DataFolderError: the index in .*; make room on its disk.*", said)
+    for said in refused[2:]:
+        assert re.fullmatch(r"DataFolderError: .*Too many open files.*ulimit -n.", said)
+
+
+@pytest.mark.parametrize(
+    ("where", "mode"),
+    [("generations/{}/chroma/chroma.sqlite3", 0o444), ("generations/{}/chroma", 0o555),
+     ("generations/{}/chroma/chroma.sqlite3", 0), ("generations/{}/pages.jsonl", 0),
+     ("manifest.json", 0)],
+)  # fmt: skip
+def test_an_index_of_another_user_is_not_called_damaged(built, tmp_path, where, mode):
+    data = shutil.copytree(built, tmp_path / "data")
+    (data / where.format(read_manifest(data).generation)).chmod(mode)
+    [said] = opening((str(data), {}), ahead=AS_ANYBODY)
+    assert re.fullmatch(
+        rf"DataFolderError: .*{data}.* cannot be (read|opened) \(.*\); "
+        "let the user that Citewell runs as read and write it", said,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["index", "ask", "serve"])
+@pytest.mark.parametrize("mode", [0o555, 0])
+def test_a_data_folder_of_another_user_costs_one_line(built, tmp_path, command, mode):
+    data = shutil.copytree(built, tmp_path / "data")
+    before = read_manifest(data)
+    for folder in (data / "generations", data):
+        folder.chmod(mode)
+    write(tmp_path, {"clinic.toml": '[index]\ndata = "data"\n'})
+    more = {"index": [], "ask": ["heel advice"], "serve": ["--port", free_port()]}[command]
+    ended = run(command, *more, "--config", tmp_path / "clinic.toml", ahead=AS_ANYBODY)
+    said, failed = ended.communicate(timeout=300)
+    data.chmod(0o755)
+    (data / "generations").chmod(0o755)
+    if (command, mode) == ("ask", 0o555):  # what Chroma writes to can be
+        assert (ended.returncode, "part" in said) == (0, True)
+    else:
+        assert (ended.returncode, said) == (1, "")
+        (line,) = failed.strip().splitlines()
+        assert line.startswith("citewell: ")
+        assert str(data) in line
+        assert "Permission denied" in line
+    assert read_manifest(data) == before
+    assert whole(data)
+
+
+def test_a_new_index_that_could_not_be_opened_is_tried_again_a_minute_later(
+    built, tmp_path, monkeypatch, caplog
+):
+    clock = [1000.0]
+    monkeypatch.setattr("index.retrieve.time.monotonic", lambda: clock[0])
+    data = shutil.copytree(built, tmp_path / "data")
+    retriever = Retriever(data, HashEncoder(), IndexSettings())
+    indexed(write_version(tmp_path / "pages", 2), data)
+
+    def asked():
+        return {hit.chunk.text.split()[0] for hit in retriever.retrieve("heel advice")}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("index.generation.Pages", no_handles)
+        assert asked() == {"Version1"}
+    clock[0] += 59
+    assert asked() == {"Version1"}
+    (told,) = caplog.records
+    assert "Too many open files" in told.message
+    clock[0] += 1
+    assert asked() == {"Version2"}
+
+
+def no_handles(*_):
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 class Served(Exception):
