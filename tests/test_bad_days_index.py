@@ -19,6 +19,7 @@ from servers import free_port
 from test_index_kill import ROOT, versions, write_version
 
 import app
+import index.manifest
 from index.embed import HashEncoder
 from index.errors import DataFolderError, IndexDamagedError
 from index.generation import open_generation
@@ -160,6 +161,27 @@ def test_a_disk_that_fills_up_at_any_step_of_the_swap_loses_nothing(tmp_path, mo
     assert hit.chunk.text == "This is version 2 of it."  # though it may be lost with the power
     write(pages, {"heel.md": "# Heel\n\nThis is version 3 of it.\n"})
     indexed(pages, data)
+    assert whole(data)
+
+
+@pytest.mark.parametrize("written_before", [0, 1])
+def test_a_disk_that_fills_up_within_a_manifest_spoils_none(tmp_path, monkeypatch, written_before):
+    pages, data = tmp_path / "pages", tmp_path / "data"
+    write(pages, {"heel.md": "# Heel\n\nThis is version 1 of it.\n"})
+    first = indexed(pages, data).manifest
+    write(pages, {"heel.md": "# Heel\n\nThis is version 2 of it.\n"})
+    room, real = iter(range(written_before)), index.manifest.write_synced
+
+    def half(path, content):
+        if next(room, None) is not None:
+            return real(path, content)
+        path.write_bytes(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("index.manifest.write_synced", half)
+    with pytest.raises(DataFolderError, match="make room"):
+        indexed(pages, data)
+    assert read_manifest(data) == first
     assert whole(data)
 
 
