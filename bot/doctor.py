@@ -238,7 +238,11 @@ def _numbers(settings: Settings) -> Iterator[Finding]:
 
 
 def _staff(settings: Settings) -> Iterator[Finding]:
-    if settings.staff.password_hash.get_secret_value():
+    kept = settings.staff.password_hash.get_secret_value()
+    if kept and not kept.startswith("$argon2"):
+        said = "staff console: staff.password_hash is no argon2 hash, so nobody can log in"
+        yield Finding("wrong", said, "citewell password prints one")
+    elif kept:
         yield Finding("ok", "staff console: on, at /staff")
     else:
         yield Finding("advice", "staff console: off", "citewell password prints what turns it on")

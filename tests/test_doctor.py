@@ -89,6 +89,7 @@ def test_a_sound_installation_is_told_so(clinic):
         ("emergency", {"clinic": Clinic(country="XX"), "emergency": ONE_NUMBER}, "advice",
          "none for crisis or poison"),
         ("staff console", {"staff": Staff()}, "advice", "off"),
+        ("staff console", {"staff": Staff(password_hash="abc")}, "wrong", "no argon2 hash"),
         ("privacy", {"privacy": Privacy(keep_questions=True, keep_days=9)}, "advice", "9 days"),
         ("widget", {"widget": Widget(origins=("http://a.example",))}, "advice", "http://a.example"),
         ("widget", {"widget": Widget(origins=("https://a.example",))}, "ok", "https://a.example"),
