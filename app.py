@@ -57,7 +57,6 @@ def serve(
     assistant = _assistant(settings)
     assistant.warm()
     journal = _journal(settings)
-    journal.expire(settings.privacy.keep_days)
     _say(f"Citewell is at http://{host}:{port} (Ctrl-C stops it)")
     run(assistant, journal, host, port)
 

@@ -1,11 +1,12 @@
 """What is kept between visits: feedback, gaps, approved answers, marks, sessions.
 
-Every write is on disk before it returns. Days are kept, never times,
-so that nobody can be told by when they wrote; a session's end is the one exception.
+Every write is on disk before it returns. Days are kept, never times, so that nobody can be told by
+when they wrote; a session's end is the one exception.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sql
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import NoResultFound, SQLAlchemyError
 
 from bot import schema
 from bot.records import Approved, ApprovedSentence, Feedback, Gap, Mark, Rests, Session
@@ -47,6 +48,8 @@ _REMEDIES = {
     "25006": "this server takes no writes: name the one that does in journal.url",
 }
 """How SQLite's name of an error begins, or PostgreSQL's code of it -> what to do about it."""
+_DAMAGE = (UnicodeDecodeError, json.JSONDecodeError, TypeError, NoResultFound)
+"""What reading raises where a row, or a name, is not as it was written."""
 _REMEDY = (
     "check that the disk is not full, that the file may be written and is a journal, or name "
     "another in journal.url"
@@ -75,7 +78,7 @@ class Journal:
         except JournalError:
             engine.dispose()
             raise
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, ValueError) as error:  # the last: names that damage left
             engine.dispose()
             raise JournalError(_explain(schema.place(engine.url), error)) from error
         return cls(engine, now)
@@ -203,7 +206,9 @@ class Journal:
         """
         today = self._now().astimezone(UTC).date()
         oldest = (today - timedelta(days=keep_days)).isoformat()
-        ended = schema.sessions.c.expires <= self._now().timestamp()
+        now, ends = self._now().timestamp(), schema.sessions.c.expires
+        # one that ends too late was begun by a clock put back since, and must not come to life
+        ended = (ends <= now) | (ends > now + _LONGEST_SESSION_S + _SKEW_S)
         with self._begin() as connection:
             # a write comes first: SQLite lets no reader become a writer when others wrote meanwhile
             gone = connection.execute(sql.delete(schema.sessions).where(ended)).rowcount
@@ -273,8 +278,13 @@ class Journal:
 def _explain(place: str, error: Exception) -> str:
     reason = getattr(error, "orig", None) or error
     name = getattr(reason, "sqlite_errorname", None) or getattr(reason, "sqlstate", None) or ""
+    # the first line alone: PostgreSQL's second one quotes what was to be kept
+    said = (str(reason).splitlines() or [""])[0]
+    if isinstance(error, _DAMAGE) or said.startswith("Could not decode"):
+        # such an error quotes the row: a visitor's words, maybe
+        said, name = "a row is not as it was written", "SQLITE_CORRUPT"
     remedy = next((what for start, what in _REMEDIES.items() if name.startswith(start)), _REMEDY)
-    return f"{place}: the journal cannot be read or written ({reason}); {remedy}"
+    return f"{place}: the journal cannot be read or written ({said}); {remedy}"
 
 
 def _counted(connection: sql.Connection, name: str) -> int:

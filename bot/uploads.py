@@ -13,6 +13,7 @@ import io
 import os
 import re
 import secrets
+import time
 import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,8 @@ _PASSED_OVER = ("readme", "license", "licence")
 _MOST_UNPACKED = 200_000_000
 _MOST_XML = 20_000_000
 """Bytes a Word document may unpack to, and its text alone."""
+_FRESH = re.compile(r"\.[0-9a-f]{16}")
+_LEFT_S = 86_400
 _HEAD = 1024
 """Bytes in which a PDF's mark stands, as readers of PDF allow."""
 
@@ -80,6 +83,7 @@ def save(settings: Settings, name: str, content: bytes) -> Path:
     place = folder(settings)
     try:
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         _replace(place / safe, content)
     except OSError as error:
         raise UploadError(
@@ -173,6 +177,13 @@ def _shown(name: str) -> str:
     """Return a name that is not kept, short and in characters that can be sent."""
     short = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
     return short.encode("utf-8", "replace").decode() or "a file without a name"
+
+
+def _sweep(place: Path) -> None:
+    """Delete what uploads that were killed left half-written, a day after at the earliest."""
+    for path in place.glob(".*"):
+        if _FRESH.fullmatch(path.name) and path.stat().st_mtime < time.time() - _LEFT_S:
+            path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

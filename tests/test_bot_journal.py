@@ -349,6 +349,27 @@ def test_a_row_that_damage_made_unreadable_is_an_error_of_the_journal(
             read()
 
 
+def test_a_row_that_cannot_be_read_is_not_quoted(in_file: Journal, tmp_path: Path):
+    in_file.add_gap(replace(GAP, words="Xenophilius asks"))
+    with sqlite3.connect(tmp_path / "journal.db") as raw:
+        raw.execute("UPDATE gaps SET words = CAST(CAST(words AS BLOB) || x'ff' AS TEXT)")
+    raw.close()
+    with pytest.raises(JournalError, match="the file is damaged: .* backup") as raised:
+        in_file.gaps()
+    assert "Xenophilius" not in str(raised.value)
+
+
+def test_a_name_that_damage_made_unreadable_is_an_error_of_the_journal(
+    in_file: Journal, file: str, tmp_path: Path
+):
+    with sqlite3.connect(tmp_path / "journal.db") as raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute("UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT) WHERE name = 'marks'")
+    raw.close()
+    with pytest.raises(JournalError, match="the file is damaged"):
+        Journal.open(file)
+
+
 def test_a_password_in_the_address_is_not_shown():
     place = schema.place(sql.make_url("postgresql://clinic:secret@db/journal"))
     assert "db/journal" in place and "secret" not in place

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from html import unescape
 
 import pytest
@@ -402,6 +404,18 @@ def test_what_is_no_page_is_not_kept(own, clinic, name, content):
     assert answer.status_code == 422
     assert "Not taken: " in answer.text and SCRIPT not in answer.text
     assert not list((clinic.settings.index.data / "uploads").glob("*"))
+
+
+def test_what_killed_uploads_left_is_swept_a_day_later(own, clinic):
+    page = ("a.md", b"# A page\n\nWith some words on it.\n")
+    own.upload(page)
+    place = clinic.settings.index.data / "uploads"
+    for name, age in (("." + 16 * "a", 2), ("." + 16 * "b", 0.5), (".keep", 2), ("c.md", 2)):
+        (place / name).write_text("x")
+        then = time.time() - age * 86_400
+        os.utime(place / name, (then, then))
+    own.upload(page)
+    assert {path.name for path in place.iterdir()} == {"." + 16 * "b", ".keep", "a.md", "c.md"}
 
 
 @pytest.mark.parametrize(
