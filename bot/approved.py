@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ ALIKE = 0.45
 `eval/data/approved.jsonl` has no wrong answer at any value; this one was chosen on the ordinary
 messages of `phrasings.jsonl` beside it."""
 
+_SEEN_S = 1.0
+"""Seconds for which what another process approved or withdrew may not show: a question costs no
+query of the journal."""
 _FILE = Path(__file__).with_name("sameness.toml")
 
 
@@ -146,6 +150,14 @@ class _Ready(NamedTuple):
     matcher: Matcher
 
 
+class _Seen(NamedTuple):
+    """The journal's version, when it was read, and after how many of our own changes."""
+
+    changes: int
+    at: float
+    version: int
+
+
 def _today() -> date:
     return datetime.now(UTC).date()
 
@@ -161,6 +173,7 @@ class ApprovedAnswers:
         self._pages = retriever
         self._today = today
         self._ready = _Ready((-1, ""), (), Matcher((), retriever))
+        self._seen = _Seen(-1, 0.0, -1)
 
     def find(self, question: str) -> Found | None:
         """Return the approved answer to a standalone question, or None.
@@ -185,9 +198,16 @@ class ApprovedAnswers:
             return State("changed", lost)
         return State("expired" if _expired(approved, self._today()) else "served")
 
+    def _version(self) -> int:
+        """Return a number that grows with every change: of another process, within a second."""
+        changes, now = self._journal.changes, time.monotonic()
+        if changes != self._seen.changes or now - self._seen.at >= _SEEN_S:
+            self._seen = _Seen(changes, now, self._journal.approved_version)
+        return self._seen.version
+
     def _current(self) -> _Ready:
         """Read the answers anew and encode their questions, if they or the pages have changed."""
-        key = (self._journal.approved_version, self._pages.current().manifest.generation)
+        key = (self._version(), self._pages.current().manifest.generation)
         if key != self._ready.key:
             approved = [a for a in self._journal.approved() if a.sentences]
             found = [Found(a, said) for a in approved if (said := self._said(a)) is not None]

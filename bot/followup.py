@@ -133,7 +133,7 @@ def parts(question: str) -> tuple[str, ...]:
 
 def points_nowhere(question: str, topics: Topics) -> bool:
     """Tell whether a first question says only "it" and "that one": there is nothing to look up."""
-    if topics.named(question) or not _PRONOUN.search(question):
+    if not _PRONOUN.search(question) or topics.named(question):
         return False
     own = terms(question)
     return not own or (asked_for(question) == "other" and max(map(information, own)) < _TELLING)
@@ -141,7 +141,7 @@ def points_nowhere(question: str, topics: Topics) -> bool:
 
 def standalone(question: str, history: Sequence[Turn], topics: Topics) -> str:
     """Return `question` as it would be asked without the conversation before it."""
-    if not _depends(question, topics):
+    if not history or not _depends(question, topics):
         return question
     earlier = dict(_last_topics(history, topics))
     if "treatment" not in earlier and asked_for(question) in ("hurts", "safe"):

@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 from hypothesis import given
 from hypothesis import strategies as st
 from pages import MARKDOWN, indexed, write
 
 from bot import notices
-from bot.approved import ALIKE, ApprovedAnswers, Matcher, essence, likeness
+from bot.approved import _SEEN_S, ALIKE, ApprovedAnswers, Matcher, essence, likeness
 from bot.journal import Approved, ApprovedSentence, Journal, Rests
 from bot.pipeline import Assistant
 from bot.settings import Settings
@@ -190,9 +191,11 @@ def test_a_page_that_changes_takes_its_answer_back_at_the_very_next_question(
     assert served.find("does stretching help heel pain")
 
 
-def test_what_staff_change_elsewhere_counts_at_once(
-    clinic: Assistant, journal: Journal, chunk: Chunk, tmp_path: Path
+def test_what_staff_change_elsewhere_counts_within_a_second(
+    clinic: Assistant, chunk: Chunk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    assert _SEEN_S <= 1
+    monkeypatch.setattr("bot.approved._SEEN_S", 0)  # as if so long had passed
     assert clinic.answer(QUESTION).trace.approved == 0
     elsewhere = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
     number = elsewhere.approve(answer_to(QUESTION, chunk))
@@ -201,6 +204,21 @@ def test_what_staff_change_elsewhere_counts_at_once(
     assert clinic.answer(QUESTION).trace.approved == newer
     elsewhere.withdraw(newer)
     elsewhere.close()
+    assert clinic.answer(QUESTION).trace.approved == 0
+
+
+def test_what_staff_change_here_counts_at_once_and_a_question_costs_no_query(
+    clinic: Assistant, journal: Journal, chunk: Chunk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bot.approved._SEEN_S", 3600)
+    assert clinic.answer(QUESTION).trace.approved == 0
+    number = journal.approve(answer_to(QUESTION, chunk))
+    assert clinic.answer(QUESTION).trace.approved == number
+    begun: list[object] = []
+    sql.event.listen(journal._engine, "begin", begun.append)
+    assert clinic.answer(QUESTION).trace.approved == number
+    assert not begun
+    journal.withdraw(number)
     assert clinic.answer(QUESTION).trace.approved == 0
 
 

@@ -63,9 +63,9 @@ class Service:
         return cls(assistant, journal, recorder, desk, Rates(settings.limits), metrics)
 
     async def answers(
-        self, question: str, history: list[Turn], request: Any
+        self, question: str, history: list[Turn], request: Any, *, whole: bool = False
     ) -> AsyncIterator[Answer]:
-        """Yield the answer as it is made, counted and recorded.
+        """Yield the answer as it is made, or only when it is `whole`, counted and recorded.
 
         Raises TooOftenError and BusyError first of all, but never for an emergency.
         """
@@ -81,7 +81,7 @@ class Service:
         try:
             if seconds := self.wait("asks", request):
                 raise TooOftenError(seconds)
-            async for answer in self.desk.each(made):
+            async for answer in (self.desk.last if whole else self.desk.each)(made):
                 if not answer.partial:
                     self.metrics.answers.labels(answer.kind).inc()
                     self.metrics.seconds.observe(time.perf_counter() - start)
@@ -116,8 +116,9 @@ def routes(service: Service) -> APIRouter:
 
         Events are `partial` and `answer`, both with an answer as JSON, or `error`.
         """
-        made = service.answers(asked.question, asked.turns, request)
-        if _STREAM in request.headers.get("accept", ""):
+        streamed = _STREAM in request.headers.get("accept", "")
+        made = service.answers(asked.question, asked.turns, request, whole=not streamed)
+        if streamed:
             # the first one is made before the status is sent: it may be "busy"
             with _faults():
                 first = await anext(made)
@@ -126,8 +127,8 @@ def routes(service: Service) -> APIRouter:
                 events, media_type=_STREAM, headers={"X-Accel-Buffering": "no"}
             )
         with _faults():
-            answers = [answer async for answer in made]
-        return AnswerOut.of(answers[-1], asked.question)
+            (answer,) = [answer async for answer in made]
+        return AnswerOut.of(answer, asked.question)
 
     @router.post("/api/v1/search", tags=["answers"], summary="Find passages", responses=_LIMITED)
     async def search(wanted: Search, request: Request) -> Found:

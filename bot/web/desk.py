@@ -6,6 +6,7 @@ without end. Shared by the chat page and the API.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -56,6 +57,14 @@ class Desk:
                 if one is end:
                     return
                 yield one  # type: ignore[misc]
+
+    async def last(self, make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+        """Yield only the last of what `make` yields: all in one turn, so nobody waits twice.
+
+        Raises BusyError.
+        """
+        (one,) = await self.run(lambda: deque(make(), maxlen=1))
+        yield one
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

@@ -34,7 +34,8 @@ def add(service: Service) -> None:
         """
         question = question[:_LONGEST].encode("utf-8", "replace").decode()
         try:
-            answers = [answer async for answer in service.answers(question, [], request)]
+            made = service.answers(question, [], request, whole=True)
+            (answer,) = [answer async for answer in made]
         except TooOftenError:
             raise gr.Error(notices.TOO_OFTEN) from None
         except BusyError:
@@ -42,6 +43,6 @@ def add(service: Service) -> None:
         except Exception as error:  # noqa: BLE001 - a fixed sentence for the client, the log for staff
             _log.error("a question was not answered: %s", unsaid(error))
             raise gr.Error(notices.ERROR) from None
-        return AnswerOut.of(answers[-1], question).model_dump()
+        return AnswerOut.of(answer, question).model_dump()
 
     api(ask, api_name="ask", api_description=_ABOUT, concurrency_limit=None)
