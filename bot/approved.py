@@ -132,14 +132,12 @@ class Matcher:
 
     def likenesses(self, question: str) -> list[float]:
         """Return how alike in meaning each is to a question that stands alone: ALIKE is enough."""
-        if not self._essences:
-            return []
-        own = essence(question, self._pages.expand)
+        own = essence(question, self._pages.expand) if self._essences else None
+        agree = [own is not None and agreed(own, other) for other in self._essences]
+        if not any(agree):
+            return [0.0] * len(agree)
         cosines = (self._vectors @ self._pages.encode([question])[0]).tolist()
-        return [
-            likeness(cosine, own, other)
-            for cosine, other in zip(cosines, self._essences, strict=True)
-        ]
+        return [cosine if fits else 0.0 for cosine, fits in zip(cosines, agree, strict=True)]
 
 
 class _Ready(NamedTuple):
@@ -236,15 +234,15 @@ class ApprovedAnswers:
         return Quote(chunk, start, start + len(rests.quote)) if at >= 0 else None
 
 
-def likeness(cosine: float, one: Essence, other: Essence) -> float:
-    """Return how alike two questions are in meaning: 0 if one says what the other does not."""
-    if one[:3] != other[:3]:
-        return 0.0
+def agreed(one: Essence, other: Essence) -> bool:
+    """Tell whether neither question says what the other does not.
+
+    "Upper", "die" and "always" change what is asked, and hardly its vector.
+    """
     rest = one.rest ^ other.rest
     if one.names == other.names:
         rest -= one.naming | other.naming
-    # "upper", "die" and "always" change what is asked, and hardly its vector
-    return 0.0 if rest else cosine
+    return one[:3] == other[:3] and not rest
 
 
 def essence(question: str, expand: Callable[[str], Expansion]) -> Essence:

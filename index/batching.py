@@ -1,13 +1,15 @@
-"""Calls of many threads -> one call with all that came meanwhile. Pure.
+"""Calls of many threads -> one call with all that came meanwhile, in a thread of its own. Pure.
 
-No thread of its own and no waiting for company: a lone call runs at once. While it runs, others
-gather; the first of them then runs for all.
+No waiting for company: a lone call runs at once. While it runs, others gather, and run together.
+One thread, because libraries of linear algebra keep memory for each that calls them: with fifty
+visitors, in whichever thread it was, 500 MB of it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Condition
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Given = TypeVar("Given")
@@ -21,45 +23,25 @@ class Batched(Generic[Given, Made]):
         """Let `run` have `most` things at once; it returns a result for each, in their order."""
         self._run = run
         self._most = most
-        self._waiting: list[_Call[Given, Made]] = []
-        self._running = False
-        self._changed = Condition()
+        self._waiting: deque[tuple[Given, Future[Made]]] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=type(self).__name__)
 
     def __call__(self, given: Given) -> Made:
         """Return the result for one thing. Raises what `run` raised for its batch."""
-        call = _Call[Given, Made](given)
-        with self._changed:
-            self._waiting.append(call)
-        while not call.done:
-            with self._changed:
-                self._changed.wait_for(lambda: call.done or not self._running)
-                if call.done:
-                    break
-                self._running = True
-                batch = self._waiting[: self._most]
-                del self._waiting[: self._most]
-            self._lead(batch)
-        if call.error:
-            raise call.error
-        return call.made[0]
+        made: Future[Made] = Future()
+        self._waiting.append((given, made))
+        self._thread.submit(self._next)  # which finds nothing left if this one went with others
+        return made.result()
 
-    def _lead(self, batch: Sequence[_Call[Given, Made]]) -> None:
-        error: BaseException | None = None
-        made: Sequence[Made] = ()
+    def _next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        if not batch:
+            return
         try:
-            made = self._run([call.given for call in batch])
-        except BaseException as raised:  # noqa: BLE001 - belongs to every caller of the batch
-            error = raised
-        with self._changed:
-            for at, call in enumerate(batch):
-                call.made, call.error, call.done = made[at : at + 1], error, True
-            self._running = False
-            self._changed.notify_all()
-
-
-class _Call(Generic[Given, Made]):
-    def __init__(self, given: Given) -> None:
-        self.given = given
-        self.made: Sequence[Made] = ()
-        self.error: BaseException | None = None
-        self.done = False
+            results = self._run([given for given, _ in batch])
+            for at, (_, made) in enumerate(batch):
+                made.set_result(results[at])
+        except BaseException as error:  # noqa: BLE001 - belongs to every caller of the batch
+            for _, made in batch:
+                if not made.done():
+                    made.set_exception(error)

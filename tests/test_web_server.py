@@ -196,6 +196,15 @@ def test_a_mark_outside_the_page_shows_the_page(client, cited, query):
     assert cited.chunk.document.title in answer.text
 
 
+def test_gradio_holds_few_visits_in_memory(web):
+    (held,) = [
+        r.app.state_holder for r in web.routes if hasattr(getattr(r, "app", 0), "state_holder")
+    ]
+    for number in range(500):
+        assert held[f"visit {number}"]
+    assert len(held.session_data) == 200
+
+
 def test_the_page_asks_nothing_of_another_host(client):
     for path in ("/", "/citewell/chat.css"):
         text = client.get(path).text

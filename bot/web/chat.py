@@ -26,6 +26,9 @@ _REMEMBERED = 20
 """Earlier turns read of what the browser sends."""
 _LONGEST = 4000
 """Characters read of one message; the box allows half of that."""
+_SESSIONS = 200
+"""Visits of which Gradio holds the last answer in memory. The conversation is in the browser, so
+none is needed once the answer is sent; it would hold 10,000."""
 _KINDS = get_args(AnswerKind)
 _PANEL = (
     '<aside class="cw-panel" aria-label="Source"><button type="button" class="cw-close" '
@@ -98,6 +101,7 @@ def chat_page(service: Service) -> gr.Blocks:
         if settings.server.mcp:
             tool.add(service)
     page: gr.Blocks = blocks
+    page.state_session_capacity = _SESSIONS
     return page
 
 
