@@ -204,7 +204,7 @@ def _make_file(name: str) -> None:
     except OSError as error:
         raise JournalError(
             f"{path}: the journal cannot be written ({error.strerror}); "
-            "make its folder writable, or name another file in journal.url"
+            "see that the file and its folder may be written, or name another in journal.url"
         ) from error
 
 

@@ -16,6 +16,7 @@ import secrets
 import time
 import unicodedata
 import zipfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from bot.settings import Settings
@@ -182,8 +183,9 @@ def _shown(name: str) -> str:
 def _sweep(place: Path) -> None:
     """Delete what uploads that were killed left half-written, a day after at the earliest."""
     for path in place.glob(".*"):
-        if _FRESH.fullmatch(path.name) and path.stat().st_mtime < time.time() - _LEFT_S:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another upload has come to its end
+            if _FRESH.fullmatch(path.name) and path.stat().st_mtime < time.time() - _LEFT_S:
+                path.unlink()
 
 
 def _replace(path: Path, content: bytes) -> None:

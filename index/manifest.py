@@ -276,14 +276,14 @@ def writing(data: Path) -> Iterator[None]:
 
 @contextmanager
 def saving(data: Path) -> Iterator[None]:
-    """Raise DataFolderError for what the disk refuses, as when it is full."""
+    """Raise DataFolderError for what the disk refuses, with what to do."""
     try:
         yield
     except OSError as error:
         raise DataFolderError(
-            f"the data folder {data} cannot be written ({error.strerror or error}); make room "
-            "there or choose another with --data DIR, and run citewell index again; what answered "
-            "before still does"
+            f"the data folder {data} cannot be written ({error.strerror or error}); "
+            f"{remedy_for(error) or 'see that its disk has room and is not overloaded'}, or choose "
+            "another with --data DIR, and run citewell index again; what answered before still does"
         ) from error
 
 

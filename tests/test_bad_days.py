@@ -18,10 +18,12 @@ from chroma_server import ChromaServer
 from chromadb.errors import InternalError
 from model_server import model_server
 from pages import indexed, write
-from servers import Process, citewell, ready, running
+from servers import Process, citewell, ready, redis, running
 from test_bot_generate import ALSO_GOOD, GOOD, HELPS, PAGE, QUESTION, SHAM, row, where
 
 from bot import notices
+from bot.settings import Limits
+from bot.web.limits import Rates
 from index.breaker import Breaker
 from index.embed import HashEncoder
 from index.errors import IndexDamagedError, IndexUnavailableError
@@ -120,6 +122,26 @@ def test_one_visitor_waits_for_a_chroma_that_hangs_and_the_others_are_told_at_on
         (logging.ERROR, f"the Chroma server at {server.url} timed out; until it answers, one "
          "question every 10 s waits for it and the others fail at once"),
         (logging.WARNING, f"the Chroma server at {server.url} is asked again"),
+    ]  # fmt: skip
+
+
+def test_a_counter_that_hangs_holds_nobody_up(tmp_path, monkeypatch, caplog):
+    clock = [0.0]
+    monkeypatch.setattr("bot.web.limits.Breaker", partial(Breaker, clock=lambda: clock[0]))
+    server = redis(tmp_path)
+    with running(server):
+        rates = Rates(Limits(asks_per_minute=1, url=f"redis://127.0.0.1:{server.port}"))
+        assert (rates.wait("asks", "one"), rates.wait("asks", "one") > 0) == (0, True)
+        with hanging(server):
+            began = time.monotonic()
+            assert not any(rates.wait("asks", "one") for _ in range(50))
+            assert time.monotonic() - began < 2
+        clock[0] += 10
+        assert rates.wait("asks", "one") > 0
+    assert [(r.levelno, r.message) for r in caplog.records] == [
+        (logging.ERROR, "limits.url does not answer, so nobody is held back; it is asked again "
+         "every 10 s"),
+        (logging.WARNING, "limits.url answers again"),
     ]  # fmt: skip
 
 

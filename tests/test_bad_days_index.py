@@ -83,6 +83,10 @@ AS_ANYBODY = (
 """Takes from root what lets it read and write everything."""
 
 
+UNKNOWN = "see that its disk has room and is not overloaded"
+"""What to do about an error of the disk that the system does not name."""
+
+
 def run(*arguments, code="import app; app.main()", ahead=()):
     return subprocess.Popen(
         [*ahead, sys.executable, "-c", code, *map(str, arguments)], text=True,
@@ -97,10 +101,10 @@ def whole(data):
     return names == {manifest.generation for manifest in generations(data)}
 
 
-def full(data, why="No space left on device"):
+def full(data, why="No space left on device", remedy="make room on its disk"):
     """Return what is said of a disk that is full."""
     return (
-        f"the data folder {data} cannot be written ({why}); make room there or choose another with "
+        f"the data folder {data} cannot be written ({why}); {remedy}, or choose another with "
         "--data DIR, and run citewell index again; what answered before still does"
     )
 
@@ -122,7 +126,7 @@ def test_a_disk_that_fills_up_at_any_file_costs_one_line_and_the_old_index_answe
     for status, line, there in ends:
         assert (status, there) == (1, [first.generation])
         assert line.strip().startswith(f"citewell: the data folder {data} cannot be written (")
-        assert line.strip().endswith(full(data).partition(")")[2])
+        assert line.strip().endswith(full(data, remedy=UNKNOWN).partition(")")[2])
         assert len(line.strip().splitlines()) == 1
     assert any("database or disk is full" in line or "Chroma:" in line for _, line, _ in ends)
     assert read_manifest(data) == first
@@ -220,7 +224,7 @@ def test_a_disk_that_is_full_when_chroma_s_file_is_shrunk_is_told_like_any(tmp_p
     data = tmp_path / "data"
     with pytest.raises(DataFolderError) as caught:
         indexed(write(tmp_path / "pages", {"heel.md": "# Heel\n\nRest.\n"}), data)
-    assert str(caught.value) == full(data, "Chroma: database or disk is full")
+    assert str(caught.value) == full(data, "Chroma: database or disk is full", UNKNOWN)
     assert whole(data)
 
 

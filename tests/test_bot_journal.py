@@ -302,7 +302,10 @@ def test_the_folder_is_made_if_it_is_not_there(tmp_path: Path):
         ("sqlite:///:memory:", "in memory forgets everything"),
         ("oracle+nothing://host/x", "install the database's driver"),
         ("no url at all", "leave it empty"),
-        ("sqlite:////dev/null/journal.db", r"/dev/null/journal\.db: .*make its folder writable"),
+        (
+            "sqlite:////dev/null/journal.db",
+            r"/dev/null/journal\.db: .*the file and its folder may be written",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_used_is_an_error_that_says_what_to_do(url: str, says: str):

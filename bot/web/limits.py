@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 from limits import RateLimitItemPerMinute
 from limits.errors import ConfigurationError, StorageError
@@ -14,10 +13,13 @@ from limits.storage import Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 from bot.settings import Limits
+from index.breaker import Breaker, RestingError
 from index.errors import ConfigError
 
 _log = logging.getLogger(__name__)
-_LEAST_WAIT_S, _WINDOW_S, _QUIET_S = 1, 60, 60
+_LEAST_WAIT_S, _WINDOW_S = 1, 60
+_PATIENCE_S, _REST_S = 0.25, 10
+"""Seconds for which a server that counts is waited for, and then left alone."""
 What = Literal["asks", "searches", "ratings"]
 
 
@@ -27,9 +29,7 @@ class Rates:
     def __init__(self, settings: Limits) -> None:
         """Count as `settings` say. Raises ConfigError if their URL names nothing that counts."""
         try:
-            storage = storage_from_string(
-                settings.url or "memory://", **({"wrap_exceptions": True} if settings.url else {})
-            )
+            storage = storage_from_string(settings.url or "memory://", **_options(settings.url))
         except (ConfigurationError, ValueError, ImportError) as error:
             raise ConfigError(
                 f"limits.url = '{settings.url}' cannot be used ({error}); leave it empty to count "
@@ -46,8 +46,7 @@ class Rates:
             )
             if count
         }
-        self._complained_at = -math.inf
-        self._complaining = Lock()
+        self._breaker = Breaker(StorageError, rest_s=_REST_S, changed=_tell)
 
     def wait(self, what: What, address: str) -> int:
         """Count one of `what` and return 0, or how many seconds to wait if it is one too many.
@@ -58,11 +57,11 @@ class Rates:
         if item is None:
             return 0
         try:
-            if self._counted.hit(item, what, address):
-                return 0
-            resets_at = self._counted.get_window_stats(item, what, address).reset_time
-        except StorageError as error:
-            self._complain(error)
+            with self._breaker.call():
+                if self._counted.hit(item, what, address):
+                    return 0
+                resets_at = self._counted.get_window_stats(item, what, address).reset_time
+        except (StorageError, RestingError):
             return 0
         seconds = math.ceil(resets_at - time.time())
         if seconds > _WINDOW_S:  # the clock was put back
@@ -70,11 +69,25 @@ class Rates:
             return 0
         return max(_LEAST_WAIT_S, seconds)
 
-    def _complain(self, error: StorageError) -> None:
-        """Say once a minute that nothing is counted."""
-        with self._complaining:
-            now = time.monotonic()
-            if now - self._complained_at < _QUIET_S:
-                return
-            self._complained_at = now
-        _log.error("limits.url does not answer, so nobody is held back (%s)", error)
+
+def _options(url: str) -> dict[str, Any]:
+    """Return how a server that counts is asked: briefly, for everybody waits meanwhile."""
+    if not url.startswith("redis"):
+        return {"wrap_exceptions": True} if url else {}
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return {
+        "wrap_exceptions": True, "socket_timeout": _PATIENCE_S,
+        "socket_connect_timeout": _PATIENCE_S, "retry": Retry(NoBackoff(), 0),
+    }  # fmt: skip
+
+
+def _tell(is_open: bool) -> None:
+    if is_open:
+        _log.error(
+            "limits.url does not answer, so nobody is held back; it is asked again every %d s",
+            _REST_S,
+        )
+    else:
+        _log.warning("limits.url answers again")
