@@ -78,13 +78,17 @@ def crowds(
 def soak(
     settings: Settings, questions: Sequence[str], minutes: float = _SOAK_MINUTES
 ) -> tuple[list[tuple[float, float]], float]:
-    """Return (minutes, MB) of a server under steady use, and how that grows: see `slope`."""
+    """Return (minutes, MB) of a server under steady use, and how that grows: see `slope`.
+
+    Half of the visitors ask through the API, half through the page, a new visit for every question.
+    """
     sampled: list[tuple[float, float]] = []
     with _server(settings) as port, ThreadPoolExecutor(_SOAK_VISITORS) as threads:
         begun = time.monotonic()
         until = begun + minutes * 60
+        ways = (_api, _page(port))
         visits = [
-            threads.submit(_visit, port, _api, questions, n, until, _PAUSE_S)
+            threads.submit(_visit, port, ways[n % 2], questions, n, until, _PAUSE_S)
             for n in range(_SOAK_VISITORS)
         ]
         while (now := time.monotonic()) < until:
