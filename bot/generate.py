@@ -62,7 +62,12 @@ class Wording:
 
 
 class Failed(Exception):
-    """The model gave no answer that stands; the message says why, for staff."""
+    """The model gave no answer that stands; the message says why, for staff who try a question."""
+
+    def __init__(self, why: str, said: str = "") -> None:
+        """Say `why`, for the log too; what was `said` may repeat a visitor and never goes there."""
+        super().__init__(f"{why}: {said}" if said else why)
+        self.why = why
 
 
 class _Late(Failed):
@@ -128,7 +133,7 @@ class Writer:
         """
         said: list[Said] = []
         dropped: list[Dropped] = []
-        failure, resting = "", False
+        failure = why = ""
         try:
             for made in self._verified(question, passages, similar):
                 if isinstance(made, Dropped):
@@ -136,13 +141,13 @@ class Writer:
                     continue
                 said.append(made)
                 yield Wording(tuple(said), Draft(len(said), tuple(dropped)))
-            failure = _weakness(said, dropped, passages)
+            failure = why = _weakness(said, dropped, passages)
         except Failed as error:
-            failure = str(error)
+            failure, why = str(error), error.why
         except RestingError as error:  # which has its line in the log since it began
-            failure, resting = f"the model was not asked: {error}", True
-        if failure and not resting:
-            _log.warning("a quoted answer took a model's place: %s", failure)
+            failure = f"the model was not asked: {error}"
+        if why:
+            _log.warning("a quoted answer took a model's place: %s", why)
         end = () if failure else tuple(said)
         yield Wording(end, Draft(len(end), tuple(dropped), failure), done=True)
 
@@ -197,7 +202,7 @@ class Writer:
                 if part is None:
                     return
                 if isinstance(part, Exception):
-                    raise Failed(f"{type(part).__name__}: {part}"[:300]) from part
+                    raise Failed(type(part).__name__, str(part)[:300]) from part
                 length += len(part)
                 if length > _LONGEST_OUTPUT:
                     raise Failed(f"a reply of more than {_LONGEST_OUTPUT} characters")
@@ -272,7 +277,9 @@ def _one_value(text: str) -> Iterator[object]:
         if isinstance(value, dict):
             yield value
             return
-    raise Failed(f"a reply that is not JSON: {text[:80]!r}" if text.strip() else "an empty reply")
+    if text.strip():
+        raise Failed("a reply that is not JSON", repr(text[:80]))
+    raise Failed("an empty reply")
 
 
 def _object(line: str) -> dict[str, Any] | None:

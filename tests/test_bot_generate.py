@@ -276,6 +276,25 @@ def test_a_model_that_misbehaves_gives_way_to_quotes_and_staff_see_why(clinic, s
     assert draft and draft.failure and draft.kept == 0
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (honest, ""),
+        (lambda r: r.say(f"You asked me: {QUESTION}"), "a reply that is not JSON"),
+        (lambda r: r.say(row(f"Somebody asks {QUESTION}.", ("p1", HELPS))), "none of 1 sentences"),
+        (lambda r: r.status(400, f"no answer to {QUESTION}".encode()), "OpenAIInvalidRequestError"),
+    ],
+    ids=["honest", "no JSON", "not verified", "status"],
+)
+def test_what_was_asked_is_in_no_log_of_any_package_though_the_model_repeats_it(
+    clinic, server, script, why, caplog
+):
+    caplog.set_level(logging.DEBUG)
+    assert ask(clinic, server, script).trace.draft.failure.startswith(why)
+    assert any(why in line for line in caplog.messages)
+    assert not [line for line in caplog.messages if QUESTION in line or "neck" in line]
+
+
 def test_a_dead_server_costs_the_visitor_nothing(clinic, server):
     dead = ModelSettings(name="openai:scripted", url="http://127.0.0.1:9/v1", timeout_s=TIMEOUT)
     model = open_model(dead)
