@@ -395,7 +395,7 @@ def test_a_slow_look_at_the_server_does_not_end_the_next_question(visit):
     page = visit()
     page.clock.install()
     held = []
-    page.route("**/health", lambda route: held.append(route))
+    page.route("**/healthz", lambda route: held.append(route))
     page.route("**/queue/join**", lambda route: held.append(route))
     page.locator(".cw-box textarea").fill("what is cupping?")
     page.locator(".cw-box button").click()
@@ -414,6 +414,42 @@ def test_a_slow_look_at_the_server_does_not_end_the_next_question(visit):
     page.faults.clear()  # the 503
 
 
+def test_a_slow_answer_is_waited_for_as_long_as_the_server_lives(visit):
+    page = visit()
+    page.clock.install()
+    held = []
+    page.route("**/queue/join**", lambda route: held.append(route))
+    page.locator(".cw-box textarea").fill(BACK)
+    page.locator(".cw-box button").click()
+    with page.expect_response("**/healthz") as looked:
+        page.clock.run_for(6_000)
+    assert looked.value.ok
+    page.clock.run_for(30_000)
+    expect(page.locator(".cw-working")).to_be_visible()
+    page.clock.resume()
+    held[0].continue_()
+    expect(answered(page)).to_have_attribute("data-kind", "answer")
+
+
+def test_what_was_typed_and_not_answered_is_there_when_the_page_loads_anew(visit):
+    page = visit()
+    box = page.locator(".cw-box textarea")
+    box.fill("what is cup")
+    reload(page)
+    expect(box).to_have_value("what is cup")
+    page.route("**/queue/join**", lambda route: None)
+    box.fill("what is cupping?")
+    box.press("Enter")
+    expect(page.locator(".cw-working")).to_be_visible()
+    reload(page)
+    expect(box).to_have_value("what is cupping?")
+    page.unroute("**/queue/join**")
+    box.press("Enter")
+    answered(page)
+    reload(page)
+    expect(box).to_have_value("")
+
+
 def test_a_chip_that_was_pressed_hands_the_focus_to_the_question(visit):
     page = visit()
     page.locator(".cw-chip").first.focus()
@@ -426,7 +462,7 @@ def test_a_server_that_is_gone_is_said_and_can_be_tried_again(visit):
     page = visit()
     page.clock.install()
     page.route("**/queue/**", lambda route: None)
-    page.route("**/health", lambda route: route.fulfill(status=503))
+    page.route("**/healthz", lambda route: route.fulfill(status=503))
     page.locator(".cw-box textarea").fill(BACK)
     page.locator(".cw-box button").click()
     expect(page.locator(".cw-working")).to_be_visible()

@@ -51,6 +51,7 @@ export function start(element, trigger) {
     source.close(false);
     box.value = "";
     fit();
+    history.draft(question);
     number += 1;
     again?.remove();
     const left = document.activeElement; // what was pressed goes away, and the focus with it
@@ -72,7 +73,7 @@ export function start(element, trigger) {
   async function look() {
     const mine = waitingFor;
     try {
-      if ((await fetch(new URL("health", document.baseURI))).ok) return;
+      if ((await fetch(new URL("healthz", document.baseURI))).ok) return;
     } catch {
       // Not reachable: the same as not well.
     }
@@ -112,11 +113,14 @@ export function start(element, trigger) {
     waitingFor = null;
     settle("done");
     history.remember({ number, question, card: reply.card, turn: reply.turn });
+    history.draft(box.value);
     dress(shown, question);
     status.textContent = reply.say; // once, when all of it is there; an alert speaks for itself
   }
 
   function restore() {
+    box.value = history.drafted();
+    fit();
     try {
       for (const past of history.load()) draw(past);
       if (log.children.length) {
@@ -159,7 +163,10 @@ export function start(element, trigger) {
     event.preventDefault();
     ask(box.value);
   });
-  box.addEventListener("input", fit);
+  box.addEventListener("input", () => {
+    fit();
+    history.draft(box.value);
+  });
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();

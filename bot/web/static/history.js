@@ -1,5 +1,6 @@
 // What was asked and answered, in this browser and nowhere else, for a day after the last message.
 const KEY = "citewell.history";
+const DRAFT = "citewell.draft";
 const VERSION = 1; // of what is stored; another version is forgotten
 const MOST = 20;
 const FORGET_AFTER = 24 * 60 * 60 * 1000; // ms
@@ -42,8 +43,26 @@ export function clear() {
   kept = { version: VERSION, at: 0, exchanges: [], chips: "" };
   try {
     localStorage.removeItem(KEY);
+    sessionStorage.removeItem(DRAFT);
   } catch {
     // Nothing was kept.
+  }
+}
+
+// What is typed and not answered yet, in this tab: the page loads anew when the server was renewed.
+export function draft(text) {
+  try {
+    sessionStorage.setItem(DRAFT, text);
+  } catch {
+    // As above.
+  }
+}
+
+export function drafted() {
+  try {
+    return sessionStorage.getItem(DRAFT) ?? "";
+  } catch {
+    return "";
   }
 }
 
