@@ -8,16 +8,18 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from threading import Event
 
 import httpx
 import pytest
+from browsing import ask
 from chroma_server import ChromaServer
 from chromadb.errors import InternalError
 from model_server import model_server
 from pages import indexed, write
+from playwright.sync_api import expect
 from servers import Process, citewell, ready, redis, running
 from test_bot_generate import ALSO_GOOD, GOOD, HELPS, PAGE, QUESTION, SHAM, row, where
 
@@ -205,6 +207,26 @@ def test_told_to_stop_it_ends_the_answers_under_way_and_can_start_again_at_once(
         log = app.log.read_text("utf-8")
     assert "Traceback" not in log
     assert log.count("ERROR") == log.count("Cancel 2 running task(s)") == 1
+
+
+def test_a_page_that_is_open_while_the_server_is_renewed_keeps_what_was_said_and_asked(
+    tmp_path, browser
+):
+    app = clinic(tmp_path)
+    with running(app), closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{app.port}")
+        ask(page, QUESTION)
+        app.stop()
+        box = page.locator(".cw-box textarea")
+        box.fill("what are cups for")
+        box.press("Enter")
+        lost = page.locator(".cw-answer").last
+        expect(lost).to_contain_text("No answer came back", timeout=15_000)
+        app.start()
+        expect(page.locator(".cw-answer")).to_have_count(1, timeout=60_000)
+        expect(box).to_have_value("what are cups for")
+        ask(page, QUESTION, count=2)
 
 
 def test_out_of_file_handles_it_lives_and_answers_again_when_there_are_some(tmp_path):
