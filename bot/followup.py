@@ -44,6 +44,13 @@ _LEAD_IN = re.compile(
 _WORKS = re.compile(
     r"^(\s*(?:so |but |and )?(?:do|does|did|will|would|can) (?!i\b|we\b|you\b).*\b)works?\b", re.I
 )
+_PAINFUL = re.compile(
+    r"\b(?:is|are|will|would) "
+    r"((?:the |an? )?\w+(?: (?!be |very |really |so |too |more |less )\w+)?)"
+    r"(?: be)?(?: very| really| so| too|( more| less))? painful\b"
+    r"(?=\W*$|[?.!,;]| (?:and|or|but|than|if|when|during|after\w*|at|in|on|for (?!me\b|my\b))\b)",
+    re.I,
+)
 _FOR_IT = re.compile(r"\bfor (it|this|that|those|these)\b", re.I)
 _TO_US = re.compile(r"\b(you|your|yours)\b", re.I)
 _PARTS = re.compile(
@@ -115,8 +122,12 @@ class Topics:
 
 
 def worded(question: str) -> str:
-    """Return "does it work" as "does it help": pages keep "work" for how a treatment acts."""
-    return _WORKS.sub(r"\1help", question)
+    """Return a question in words that say one thing only, as the pages do.
+
+    "Does it work" becomes "does it help": pages keep "work" for how a treatment acts. "Is it
+    painful" becomes "does it hurt": "pain" is what treatments are for.
+    """
+    return _WORKS.sub(r"\1help", _PAINFUL.sub(r"does \1 hurt\2", question))
 
 
 def parts(question: str) -> tuple[str, ...]:

@@ -169,9 +169,14 @@ def test_any_conversation_is_read(question, earlier):
         ("how does cupping work", "how does cupping work"),
         ("can I work after cupping", "can I work after cupping"),
         ("is cupping safe", "is cupping safe"),
+        ("Is acupotomy painful?", "does acupotomy hurt?"),
+        ("are the needles very painful", "does the needles hurt"),
+        ("will it be more painful than cupping", "does it hurt more than cupping"),
+        ("is acupuncture good for painful periods", "is acupuncture good for painful periods"),
+        ("my knee is painful, what helps", "my knee is painful, what helps"),
     ],
 )
-def test_does_it_work_is_read_as_does_it_help(asked, read):
+def test_words_that_say_two_things_are_read_as_the_pages_say_them(asked, read):
     assert worded(asked) == read
 
 

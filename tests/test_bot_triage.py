@@ -292,6 +292,8 @@ OTHERS = [
     ("clarify", "???"),
     ("clarify", "🤕🤕🤕"),
     ("personal", "should I stop taking my warfarin?"),
+    ("personal", "do I have to take my shirt off, and can I stop my warfarin"),
+    ("answer", "Do I have to take my clothes off for cupping?"),
     ("personal", "how much ginseng should I take"),
     ("personal", "do I have sciatica?"),
     ("personal", "what does my MRI say, can you interpret my MRI"),
