@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, get_ident
 
 import pytest
 
@@ -14,11 +14,12 @@ class Doubler:
     """Doubles numbers; the first batch waits until it is let go."""
 
     def __init__(self):
-        self.batches = []
+        self.batches, self.threads = [], set()
         self.begun, self.go = Event(), Event()
 
     def __call__(self, numbers):
         self.batches.append(list(numbers))
+        self.threads.add(get_ident())
         self.begun.set()
         assert self.go.wait(10)
         if 13 in numbers:
@@ -45,6 +46,19 @@ def test_what_comes_while_one_is_read_is_read_together():
     assert [one.result() for one in found] == [2, 4, 6, 8, 10]
     assert run.batches[0] == [1]
     assert sorted(map(len, run.batches[1:])) == [1, 3]
+
+
+def test_whoever_calls_one_thread_runs():
+    run = Doubler()
+    gathered(run, [1, 2, 3, 4, 5], most=2)
+    assert len(run.batches) == 3
+    assert len(run.threads) == 1 and get_ident() not in run.threads
+
+
+def test_a_run_that_returns_too_little_leaves_nobody_waiting():
+    batched = Batched(lambda numbers: [], most=3)
+    with pytest.raises(IndexError):
+        batched(1)
 
 
 def test_a_lone_call_is_made_at_once():
