@@ -431,6 +431,21 @@ def test_a_slow_answer_is_waited_for_as_long_as_the_server_lives(visit):
     expect(answered(page)).to_have_attribute("data-kind", "answer")
 
 
+def test_what_is_typed_before_the_page_has_started_stays(visit):
+    page = visit()
+    page.locator(".cw-box textarea").fill("kept from before")
+    held = []
+    page.route("**/citewell/chat.js", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    box = page.locator(".cw-box textarea")
+    box.fill("typed early")
+    expect(page.locator("html[data-cw-started]")).not_to_be_attached()
+    held[0].continue_()
+    expect(page.locator("html[data-cw-started]")).to_be_attached()
+    expect(box).to_have_value("typed early")
+    page.faults.clear()  # what Gradio says of its stream being cut off
+
+
 def test_what_was_typed_and_not_answered_is_there_when_the_page_loads_anew(visit):
     page = visit()
     box = page.locator(".cw-box textarea")

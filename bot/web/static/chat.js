@@ -119,7 +119,7 @@ export function start(element, trigger) {
   }
 
   function restore() {
-    box.value = history.drafted();
+    box.value ||= history.drafted(); // somebody may type already
     fit();
     try {
       for (const past of history.load()) draw(past);
