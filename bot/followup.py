@@ -44,13 +44,16 @@ _LEAD_IN = re.compile(
 _WORKS = re.compile(
     r"^(\s*(?:so |but |and )?(?:do|does|did|will|would|can) (?!i\b|we\b|you\b).*\b)works?\b", re.I
 )
+_WHAT_MAY_HURT = (
+    r"((?: (?!(?:be|very|really|so|too|more|less|not|any|good|for|from|with|my|your)\b)\w+){1,5})"
+    r"(?: be)?"
+)
 _PAINFUL = re.compile(
-    r"\b(?:is|are|will|would) "
-    r"((?:the |an? )?\w+(?: (?!be |very |really |so |too |more |less )\w+)?)"
-    r"(?: be)?(?: very| really| so| too|( more| less))? painful\b"
+    rf"\b(?:is|are|will|would){_WHAT_MAY_HURT}(?: very| really| so| too|( more| less))? painful\b"
     r"(?=\W*$|[?.!,;]| (?:and|or|but|than|if|when|during|after\w*|at|in|on|for (?!me\b|my\b))\b)",
     re.I,
 )
+_HOW_PAINFUL = re.compile(rf"\bhow painful (?:is|are|will|would){_WHAT_MAY_HURT}", re.I)
 _FOR_IT = re.compile(r"\bfor (it|this|that|those|these)\b", re.I)
 _TO_US = re.compile(r"\b(you|your|yours)\b", re.I)
 _PARTS = re.compile(
@@ -127,7 +130,8 @@ def worded(question: str) -> str:
     "Does it work" becomes "does it help": pages keep "work" for how a treatment acts. "Is it
     painful" becomes "does it hurt": "pain" is what treatments are for.
     """
-    return _WORKS.sub(r"\1help", _PAINFUL.sub(r"does \1 hurt\2", question))
+    hurts = _HOW_PAINFUL.sub(r"does\1 hurt", _PAINFUL.sub(r"does\1 hurt\2", question))
+    return _WORKS.sub(r"\1help", hurts)
 
 
 def parts(question: str) -> tuple[str, ...]:

@@ -171,6 +171,8 @@ def test_any_conversation_is_read(question, earlier):
         ("is cupping safe", "is cupping safe"),
         ("Is acupotomy painful?", "does acupotomy hurt?"),
         ("are the needles very painful", "does the needles hurt"),
+        ("how painful is moxibustion?", "does moxibustion hurt?"),
+        ("are the needles in dry needling painful", "does the needles in dry needling hurt"),
         ("will it be more painful than cupping", "does it hurt more than cupping"),
         ("is acupuncture good for painful periods", "is acupuncture good for painful periods"),
         ("my knee is painful, what helps", "my knee is painful, what helps"),
