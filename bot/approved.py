@@ -132,8 +132,10 @@ class Matcher:
 
     def likenesses(self, question: str) -> list[float]:
         """Return how alike in meaning each is to a question that stands alone: ALIKE is enough."""
-        own = essence(question, self._pages.expand) if self._essences else None
-        agree = [own is not None and agreed(own, other) for other in self._essences]
+        if not self._essences:
+            return []
+        own = essence(question, self._pages.expand)
+        agree = [agreed(own, other) for other in self._essences]
         if not any(agree):
             return [0.0] * len(agree)
         cosines = (self._vectors @ self._pages.encode([question])[0]).tolist()
