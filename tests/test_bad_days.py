@@ -78,6 +78,7 @@ def server(tmp_path):
 def hanging(server):
     """Let a server take connections and never answer."""
     os.kill(server._process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, server._process.pid, os.WSTOPPED)  # kill returns before its threads stand
     try:
         yield
     finally:
