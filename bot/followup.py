@@ -103,8 +103,14 @@ class Topics:
         spans = [(m.start(), m.end()) for m in re.finditer(r"[^\W_]+(?:['’][^\W_]+)?", question)]
         tokens = [(words(question[a:b]) or [""])[0] for a, b in spans]
         found: dict[Slot, str] = {}
-        starts = {at for token in tokens for at in self._by_start.get(token.rstrip("s"), ())}
-        for key, _, slot in (self.names[at] for at in sorted(starts)):
+        singular = {token.rstrip("s") for token in tokens}
+        possible = {
+            at
+            for token in singular
+            for at in self._by_start.get(token, ())
+            if singular.issuperset(word.rstrip("s") for word in self.names[at][0])
+        }
+        for key, _, slot in (self.names[at] for at in sorted(possible)):
             if slot in found:
                 continue
             for at in range(len(tokens) - len(key) + 1):

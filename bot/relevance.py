@@ -158,20 +158,19 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
     wanted = {term: max(_LEAST, rarity(term)) for term in terms(question)}
     chunk = hit.chunk
     above = sentence_terms(" ".join((chunk.document.title, *chunk.headings)))
-    heading = _share(wanted, dict.fromkeys(above, 1.0))
+    heading = _share(wanted, above)
     unasked = _unasked(chunk.headings[-1:], wanted, rarity)
     similar = hit.by_sentence or (0.0,) * len(chunk.sentences)
     found = []
     for at, (start, end) in enumerate(chunk.sentences):
         sentence = chunk.document.text[start:end]
         own = sentence_terms(sentence)
-        worth = dict.fromkeys(above, _BY_HEADING) | dict.fromkeys(own, 1.0)
         cued = float(bool(cue and cue.search(sentence)))
         found.append(
             Features(
                 passage=hit.score,
                 similar=similar[at],
-                covered=_share(wanted, worth),
+                covered=_share(wanted, own, above),
                 heading=heading,
                 unasked=unasked,
                 first=1 / (1 + at),
@@ -190,6 +189,11 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
 def sentence_terms(sentence: str) -> frozenset[str]:
     """Return the stemmed terms of a page's sentence. Not for visitors' words: it remembers."""
     return frozenset(terms(sentence))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _heading_terms(heading: str) -> tuple[str, ...]:
+    return tuple(terms(heading))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -225,9 +229,13 @@ def _scenes(text: str) -> frozenset[str]:
     return frozenset(found.lastgroup or "" for found in _SCENES.finditer(text))
 
 
-def _share(wanted: Mapping[str, float], worth: Mapping[str, float]) -> float:
+def _share(wanted: Mapping[str, float], own: Container[str], above: Container[str] = ()) -> float:
+    """Return which share of the wanted terms is there; one that is only `above` counts for less."""
     total = sum(wanted.values())
-    return sum(w * worth.get(t, 0.0) for t, w in wanted.items()) / total if total else 0.0
+    worth = (
+        w if t in own else w * _BY_HEADING for t, w in wanted.items() if t in own or t in above
+    )
+    return sum(worth) / total if total else 0.0
 
 
 def _unasked(
@@ -237,7 +245,7 @@ def _unasked(
 
     A heading that shares no word with the question, as "Results", says nothing either way.
     """
-    weights = {term: rarity(term) for heading in headings for term in terms(heading)}
+    weights = {term: rarity(term) for heading in headings for term in _heading_terms(heading)}
     if not any(term in wanted for term in weights):
         return 0.0
     return sum(w for t, w in weights.items() if t not in wanted) / sum(weights.values())

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -268,14 +269,17 @@ def _compile(pattern: str, groups: dict[str, str]) -> re.Pattern[str]:
     Alternatives in Korean or Chinese have no word boundaries around them, so these match anywhere.
     """
     expanded = _expand(pattern, tuple(groups.items()))
-    return re.compile(
-        "|".join(
-            f"(?:{alternative})"
-            if _WIDE.search(alternative)
-            else rf"(?<!\w)(?:{alternative})(?!\w)"
-            for alternative in _alternatives(expanded)
-        )
-    )
+    return re.compile("|".join(_bounded(expanded)))
+
+
+def _bounded(pattern: str) -> Iterator[str]:
+    """Yield the alternatives, Latin ones that follow each other with one pair of boundaries.
+
+    They are looked for at every letter: one look behind for all of them is twice as fast.
+    """
+    for wide, found in groupby(_alternatives(pattern), lambda a: bool(_WIDE.search(a))):
+        together = "|".join(f"(?:{alternative})" for alternative in found)
+        yield together if wide else rf"(?<!\w)(?:{together})(?!\w)"
 
 
 def _alternatives(pattern: str) -> Iterator[str]:

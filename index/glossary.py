@@ -144,7 +144,12 @@ class Glossary:
     def _candidates(self, tokens: Sequence[str], joined: str) -> Iterator[Name]:
         """Yield the names that can be in a question, longest first."""
         starts = set(tokens)
-        at = {i for token in starts for i in self._by_start.get(token, ())}
+        at = {
+            i
+            for token in starts
+            for i in self._by_start.get(token, ())
+            if starts.issuperset(self.names[i][0])
+        }
         if _WIDE.search(joined):
             bare = starts | {token[:-1] for token in tokens if token[-1] in _PARTICLES}
             at |= {

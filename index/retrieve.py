@@ -175,8 +175,8 @@ class Retriever:
         found, _ = generation.lexical.top(wanted, _POOL)
         pool = np.union1d(nearest, found)
         cosines = generation.vectors.similarities(asked, pool)
-        sentences = generation.vectors.sentence_similarities(asked, pool)
-        best = np.array([own.max() for own in sentences], dtype=np.float32)
+        sentences, starts = generation.vectors.sentence_similarities(asked, pool)
+        best = np.maximum.reduceat(sentences, starts[:-1])
         lexical = generation.lexical.scores_of(wanted, pool)
         scores = blend(cosines, best, lexical, lexical_weight=self._settings.lexical_weight)
         near = {*nearest.tolist()}
@@ -187,7 +187,7 @@ class Retriever:
                 float(scores[at]),
                 float(cosines[at]) if position in near else None,
                 float(lexical[at]) or None,
-                tuple(sentences[at].tolist()),
+                tuple(sentences[starts[at] : starts[at + 1]].tolist()),
             )
             for rank, at in enumerate(np.lexsort((pool, -scores))[:count].tolist(), 1)
             for position in (int(pool[at]),)

@@ -71,15 +71,17 @@ class StoredVectors:
         found: Vectors = self.passages[positions].astype(np.float32) @ vector
         return found
 
-    def sentence_similarities(self, vector: Vectors, positions: Positions) -> list[Vectors]:
-        """Return, for each of these passages, the cosines of its sentences to a unit vector."""
-        starts = self._rows[positions]
-        counts = self._rows[positions + 1] - starts
-        ends = np.cumsum(counts)
-        if not len(ends):
-            return []
-        at = np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)
-        return np.split(self._sentences[at].astype(np.float32) @ vector, ends[:-1])
+    def sentence_similarities(
+        self, vector: Vectors, positions: Positions
+    ) -> tuple[Vectors, Positions]:
+        """Return the cosines of all sentences of these passages to a unit vector, in one array.
+
+        And where each passage's begin in it: of shape (passages + 1,), the last one is its length.
+        """
+        rows = self._rows[positions]
+        starts = np.concatenate(([0], np.cumsum(self._rows[positions + 1] - rows)))
+        at = np.arange(starts[-1]) + np.repeat(rows - starts[:-1], np.diff(starts))
+        return self._sentences[at].astype(np.float32) @ vector, starts
 
 
 def _head(file: BinaryIO, shape: tuple[int, int]) -> None:
