@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.citations import Quote
-from bot.relevance import asked, features, score, sentence_terms
+from bot.relevance import Wanted, asked, features, score, sentence_terms
 from index.glossary import Expansion
 from index.text import terms
 from index.types import Chunk, Document, Hit
@@ -179,8 +179,9 @@ def _weighed(
 ) -> list[tuple[_Candidate, str]]:  # fmt: skip
     """Score every sentence; beside it, why it may not be quoted whatever its score, or ""."""
     found = []
+    wanted = Wanted.of(question, rarity)
     for hit in hits:
-        scored = features(question, hit, rarity)
+        scored = features(wanted, hit, rarity)
         for span, its in zip(hit.chunk.sentences, scored, strict=True):
             quote = Quote(hit.chunk, *span)
             own = sentence_terms(quote.text)

@@ -243,6 +243,7 @@ class Assistant:
 
     def warm(self) -> None:
         """Load the model and every lazy part, so that the first visitor does not wait."""
+        self.retriever.encoder.warm()
         for question in self.settings.clinic.questions[:1] or ("What is acupuncture?",):
             self.answer(question)
 

@@ -146,20 +146,31 @@ def score(features: Features) -> float:
     return sum(w * f for w, f in zip(WEIGHTS, features, strict=True))
 
 
-def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Features]:
-    """Return the features of every sentence of a hit's passage, in order.
+class Wanted(NamedTuple):
+    """What is looked for in the sentences, read from the question once."""
 
-    `rarity` weighs a stemmed term (inverse document frequency).
-    """
-    kind = asked(question)
+    kind: Asked
+    terms: Mapping[str, float]
+    """Its stemmed terms with their weights."""
+    scenes: frozenset[str]
+    worried: bool
+
+    @classmethod
+    def of(cls, question: str, rarity: Callable[[str], float]) -> Wanted:
+        """Read a question; `rarity` weighs a stemmed term (inverse document frequency)."""
+        weights = {term: max(_LEAST, rarity(term)) for term in terms(question)}
+        worried = _WORRIED.search(question) is not None
+        return cls(asked(question), weights, _scenes(question), worried)
+
+
+def features(wanted: Wanted, hit: Hit, rarity: Callable[[str], float]) -> list[Features]:
+    """Return the features of every sentence of a hit's passage, in order."""
+    kind = wanted.kind
     cue = _CUES.get(kind)
-    unworried = not _WORRIED.search(question)
-    scenes = _scenes(question)
-    wanted = {term: max(_LEAST, rarity(term)) for term in terms(question)}
     chunk = hit.chunk
     above = sentence_terms(" ".join((chunk.document.title, *chunk.headings)))
-    heading = _share(wanted, above)
-    unasked = _unasked(chunk.headings[-1:], wanted, rarity)
+    heading = _share(wanted.terms, above)
+    unasked = _unasked(chunk.headings[-1:], wanted.terms, rarity)
     similar = hit.by_sentence or (0.0,) * len(chunk.sentences)
     found = []
     for at, (start, end) in enumerate(chunk.sentences):
@@ -170,15 +181,15 @@ def features(question: str, hit: Hit, rarity: Callable[[str], float]) -> list[Fe
             Features(
                 passage=hit.score,
                 similar=similar[at],
-                covered=_share(wanted, own, above),
+                covered=_share(wanted.terms, own, above),
                 heading=heading,
                 unasked=unasked,
                 first=1 / (1 + at),
                 cue=cued if kind != "amount" else 0.0,
                 number=cued if kind == "amount" else 0.0,
                 dangling=float(_dangles(sentence)),
-                urgent=float(unworried and _is_urgent(sentence)),
-                elsewhere=_elsewhere(scenes, sentence),
+                urgent=float(not wanted.worried and _is_urgent(sentence)),
+                elsewhere=_elsewhere(wanted.scenes, sentence),
             )
         )
     return found

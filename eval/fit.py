@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.pipeline import Assistant
-from bot.relevance import Features, features
+from bot.relevance import Features, Wanted, features
 from eval.answers import turns_before
 from eval.formats import Question
 
@@ -44,9 +44,10 @@ def choices_of(question: Question, assistant: Assistant) -> list[Choice]:
     for part in assistant.look_up(question.text, turns_before(question, assistant)):
         rows: list[Features] = []
         answers: list[bool] = []
+        wanted = Wanted.of(part.asked.reworded, assistant.retriever.rarity)
         for hit in part.hits:
             document = hit.chunk.document
-            rows += features(part.asked.reworded, hit, assistant.retriever.rarity)
+            rows += features(wanted, hit, assistant.retriever.rarity)
             answers += [
                 document.id in question.pages
                 and any(re.search(p, document.text[a:b], re.I) for p in question.must)

