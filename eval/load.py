@@ -34,6 +34,11 @@ _SOAK_VISITORS, _SOAK_MINUTES, _SAMPLE_S, _PAUSE_S = 4, 60.0, 30.0, 0.2
 _PATIENCE_S = 30.0
 _UNLIMITED = Limits(asks_per_minute=0, searches_per_minute=0, ratings_per_minute=0)
 _SERVE = """
+import signal, sys, threading
+def parted():
+    sys.stdin.read()  # ends when this program does, killed or not
+    signal.raise_signal(signal.SIGTERM)
+threading.Thread(target=parted, daemon=True).start()
 from bot.journal import Journal
 from bot.pipeline import Assistant
 from bot.settings import Settings
@@ -221,13 +226,14 @@ def _server(settings: Settings) -> Iterator[int]:
             update={"limits": _UNLIMITED, "model": ModelSettings(), "journal": journal}
         )
         program = _SERVE.format(settings=own.model_dump_json(), port=port)
-        process = subprocess.Popen([sys.executable, "-c", program])  # nosec B603 # ours
+        command = [sys.executable, "-P", "-c", program]  # -P: whatever folder it is run in
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)  # nosec B603 # ours
         try:
             _until_ready(process, port)
             yield port
         finally:
             process.terminate()
-            process.wait(_PATIENCE_S)
+            process.communicate(timeout=_PATIENCE_S)
 
 
 def _until_ready(process: subprocess.Popen[bytes], port: int) -> None:

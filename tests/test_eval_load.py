@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from eval import load
@@ -32,6 +36,25 @@ def test_a_soak_samples_the_memory_from_begin_to_end(assistant):
     sampled, _ = load.soak(assistant.settings, QUESTIONS, minutes=0.03)
     assert (sampled[0][0] < 0.03, sampled[-1][0]) == (True, 0.03)
     assert all(memory > 50 for _, memory in sampled)
+
+
+def test_a_measurement_that_is_killed_leaves_no_server(assistant):
+    code = (
+        "from eval import load; from bot.settings import Settings\n"
+        f"settings = Settings.model_validate_json({assistant.settings.model_dump_json()!r})\n"
+        "with load._server(settings) as port:\n"
+        "    print(port, flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], text=True, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as measuring:  # fmt: skip
+        port = int(measuring.stdout.readline())
+        assert load._read(port, "/healthz") == "ok"
+        measuring.kill()
+    until = time.monotonic() + 30
+    with pytest.raises(OSError, match="refused"):
+        while time.monotonic() < until:
+            load._read(port, "/healthz")
+            time.sleep(0.1)
 
 
 def test_the_slope_is_that_of_the_second_half():
