@@ -59,6 +59,8 @@ def measure(assistant: Assistant, questions: Sequence[str]) -> dict[str, tuple[f
     """Return (ratio, limit) of indexing, retrieving, answering and starting to the bare model."""
     encoder = _model_of(assistant)
     bare = _bare(encoder)
+    for once in (assistant, encoder):
+        once.warm()  # as a server is
     asked = [q for q in questions if assistant.answer(q).kind == "answer"][:_REPEATS]
     with tempfile.TemporaryDirectory() as folder:
         many = growth.planted(Path(folder), _MANY, asked, encoder)
