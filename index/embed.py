@@ -40,7 +40,7 @@ _AT_ONCE = 16
 """Questions read together at most."""
 _PADDED = {"text": {"pad_to_multiple_of": 16}}
 """How questions are filled up: for each other shape oneDNN would keep kernels, 300 MB in all."""
-_EXAMPLES = (["how it is recorded"], ["so that", "it is compared " * 20, "in another shape"])
+_EXAMPLES = (["how reading is recorded"], ["and compared", "as long as it gets " * 200])
 FAKE_MODEL = "hash"
 
 

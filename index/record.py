@@ -1,8 +1,8 @@
 """A model's whole reading, recorded as one call (TorchScript). Pure.
 
 Python runs a model operation by operation and takes its lock anew after each. Where other threads
-want it too, as with fifty visitors, four fifths of a reading were spent waiting for it. A record
-runs without. It is made of one example, so whatever else the model would do for another is lost:
+want it too, as with fifty visitors, three quarters of a reading were spent waiting. A record runs
+without. It is made of one example, so whatever else the model would do for another is lost:
 others tell.
 """
 

@@ -64,7 +64,7 @@ def test_a_model_that_cannot_be_recorded_is_read_as_it_is(fails, caplog):
 
 @pytest.mark.model
 def test_a_warm_encoder_gives_the_same_vectors_in_any_thread(monkeypatch):
-    questions = ["is it safe", "what does cupping help " * 9, "¿Duele?", "x"]
+    questions = ["is it safe", "what does cupping help " * 9, "x", "¿Duele? " * 500]
     encoder = SentenceEncoder(DEFAULT_MODEL)
     before = [encoder.encode_question(question) for question in questions]
     encoder.warm()
