@@ -275,7 +275,7 @@ def _compile(pattern: str, groups: dict[str, str]) -> re.Pattern[str]:
 def _bounded(pattern: str) -> Iterator[str]:
     """Yield the alternatives, Latin ones that follow each other with one pair of boundaries.
 
-    They are looked for at every letter: one look behind for all of them is twice as fast.
+    They are looked for at every letter: one look behind for all saves a quarter of the time.
     """
     for wide, found in groupby(_alternatives(pattern), lambda a: bool(_WIDE.search(a))):
         together = "|".join(f"(?:{alternative})" for alternative in found)
