@@ -311,7 +311,7 @@ def test_a_data_folder_of_another_user_costs_one_line(built, tmp_path, command, 
     data.chmod(0o755)
     (data / "generations").chmod(0o755)
     if (command, mode) == ("ask", 0o555):  # what Chroma writes to can be
-        assert (ended.returncode, "part" in said) == (0, True)
+        assert (ended.returncode, "part" in said) == (0, True), (said, failed)
     else:
         assert (ended.returncode, said) == (1, "")
         (line,) = failed.strip().splitlines()
